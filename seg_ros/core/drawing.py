@@ -1,0 +1,82 @@
+# Copyright 2026 seg_ros contributors
+# SPDX-License-Identifier: Apache-2.0
+
+"""Pictures of results for people."""
+
+from __future__ import annotations
+
+import cv2
+import numpy as np
+import numpy.typing as npt
+
+from seg_ros.core.results import Instances
+
+_GOLDEN_RATIO = 0.618033988749895
+
+
+def instance_colors(ids: npt.NDArray[np.integer]) -> npt.NDArray[np.uint8]:
+    """Return (K, 3) uint8 RGB colours, one an id, the same for the same id in every frame.
+
+    Hues walk by the golden ratio so that neighbouring ids differ clearly.
+    """
+    ids = np.asarray(ids, np.int64)
+    hue = (ids * _GOLDEN_RATIO % 1.0) * 180
+    saturation = np.where(ids % 2 == 0, 255, 190)
+    hsv = np.stack([hue, saturation, np.full(len(ids), 255)], axis=-1).astype(np.uint8)
+    return cv2.cvtColor(hsv[None], cv2.COLOR_HSV2RGB)[0].reshape(-1, 3)
+
+
+def draw_overlay(
+    color: npt.NDArray[np.uint8],
+    instances: Instances,
+    *,
+    opacity: float = 0.45,
+    names: bool = True,
+) -> npt.NDArray[np.uint8]:
+    """Return the (H, W, 3) RGB image with tinted masks, outlines and ids drawn over it."""
+    palette = np.vstack([np.zeros((1, 3), np.uint8), instance_colors(instances.ids)])
+    tint = palette[instances.labels]
+    blend = cv2.addWeighted(color, 1 - opacity, tint, opacity, 0)
+    picture = np.where(instances.labels[..., None] > 0, blend, color)
+    edges = label_edges(instances.labels)
+    picture[edges] = tint[edges]
+    if names:
+        _draw_ids(picture, instances)
+    return picture
+
+
+def label_edges(labels: npt.NDArray[np.int32]) -> npt.NDArray[np.bool_]:
+    """Return (H, W) bool: object pixels that touch another label (2 px wide outlines)."""
+    low = cv2.erode(labels.astype(np.float32), np.ones((3, 3), np.uint8))
+    high = cv2.dilate(labels.astype(np.float32), np.ones((3, 3), np.uint8))
+    return (low != high) & (labels > 0)
+
+
+def _draw_ids(picture: npt.NDArray[np.uint8], instances: Instances) -> None:
+    scale = max(0.4, picture.shape[0] / 1000)
+    for row, box in enumerate(instances.boxes_xyxy().astype(int)):
+        text = _caption(instances, row)
+        (width, height), _ = cv2.getTextSize(text, cv2.FONT_HERSHEY_SIMPLEX, scale, 1)
+        x = int(np.clip((box[0] + box[2] - width) // 2, 0, max(0, picture.shape[1] - width)))
+        y = int(np.clip((box[1] + box[3] + height) // 2, height, picture.shape[0] - 1))
+        for thickness, shade in ((3, (0, 0, 0)), (1, (255, 255, 255))):
+            cv2.putText(picture, text, (x, y), cv2.FONT_HERSHEY_SIMPLEX, scale, shade, thickness,
+                        cv2.LINE_AA)
+
+
+def _caption(instances: Instances, row: int) -> str:
+    name = instances.class_names[int(instances.class_ids[row])]
+    number = str(int(instances.ids[row]))
+    return number if name == 'object' else f'{name} {number}'
+
+
+def draw_depth(depth_m: npt.NDArray[np.float32]) -> npt.NDArray[np.uint8]:
+    """Return depth (H, W) metres as an (H, W, 3) RGB picture: near red, far blue, none black."""
+    valid = np.isfinite(depth_m)
+    if not valid.any():
+        return np.zeros((*depth_m.shape, 3), np.uint8)
+    low, high = np.quantile(depth_m[valid], [0.02, 0.98])
+    scaled = np.clip((high - np.where(valid, depth_m, high)) / max(high - low, 1e-6), 0, 1)
+    picture = cv2.applyColorMap((scaled * 255).astype(np.uint8), cv2.COLORMAP_TURBO)
+    picture[~valid] = 0
+    return cv2.cvtColor(picture, cv2.COLOR_BGR2RGB)

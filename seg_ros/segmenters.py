@@ -1,0 +1,110 @@
+# Copyright 2026 seg_ros contributors
+# SPDX-License-Identifier: Apache-2.0
+
+"""The segmenter protocol and the registry of methods: one line a method."""
+
+from __future__ import annotations
+
+import importlib
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Protocol, cast
+
+from seg_ros.core.frame import RgbdFrame
+from seg_ros.core.options import Options
+from seg_ros.core.results import Instances, SemanticMap
+
+DEFAULT_METHOD = 'unseen_objects'
+
+
+class Segmenter(Protocol):
+    """Segment frames; made by ``load``, used from one thread.
+
+    ``options`` may be replaced between frames; ``timings`` holds the seconds of each stage of the
+    last call; ``device`` and ``backend`` say where the network runs.
+    """
+
+    method: str
+    needs_depth: bool
+    options: Any
+    device: str
+    backend: str
+    timings: dict[str, float]
+
+    def segment(self, frame: RgbdFrame) -> Instances | SemanticMap:
+        """Return the objects or classes of one frame; ValueError for a frame it cannot take."""
+        ...
+
+
+@dataclass(frozen=True)
+class Method:
+    """Describe a method: where its loader and options class are, what it takes and returns.
+
+    ``loader`` and ``options`` are ``module:name``; the loader is called as
+    ``loader(weights=, device=, backend=, options=)``. ``result`` is 'instances' or 'semantic'.
+    """
+
+    name: str
+    loader: str
+    options: str
+    needs_depth: bool
+    result: str
+    summary: str
+
+
+METHODS: dict[str, Method] = {}
+
+
+def register(method: Method) -> None:
+    """Add a method to the registry; ValueError for a name that is taken."""
+    if method.name in METHODS:
+        raise ValueError(f'method {method.name!r} is registered already')
+    METHODS[method.name] = method
+
+
+def method_named(name: str) -> Method:
+    """Return a registered method; ValueError names the known ones."""
+    if name not in METHODS:
+        raise ValueError(f'unknown method {name!r}: known are {", ".join(sorted(METHODS))}')
+    return METHODS[name]
+
+
+def options_type(name: str) -> type[Options]:
+    """Return the options class of a method without loading its network."""
+    return cast('type[Options]', _imported(method_named(name).options))
+
+
+def load(
+    method: str = DEFAULT_METHOD,
+    weights: str | Path = 'default',
+    device: str = 'auto',
+    backend: str = 'auto',
+    options: Options | None = None,
+) -> Segmenter:
+    """Build the segmenter of a method.
+
+    ``weights``: 'default' for those that ship with the package, or a file. ``device``: auto, cpu,
+    cuda, cuda:N. ``backend``: auto, torch, onnxruntime, openvino. Raises ValueError for a bad
+    argument, FileNotFoundError for weights that are not there.
+    """
+    entry = method_named(method)
+    chosen = options if options is not None else options_type(method)()
+    loader = _imported(entry.loader)
+    return cast(
+        Segmenter, loader(weights=weights, device=device, backend=backend, options=chosen)
+    )
+
+
+def _imported(place: str) -> Any:
+    module, name = place.split(':')
+    return getattr(importlib.import_module(module), name)
+
+
+register(Method(
+    name='unseen_objects',
+    loader='seg_ros.unseen.segmenter:load_unseen',
+    options='seg_ros.unseen.options:UnseenOptions',
+    needs_depth=True,
+    result='instances',
+    summary='Unseen Clustering Network: objects never seen before, from RGB-D',
+))
