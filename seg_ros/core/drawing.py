@@ -20,10 +20,12 @@ def instance_colors(ids: npt.NDArray[np.integer]) -> npt.NDArray[np.uint8]:
     Hues walk by the golden ratio so that neighbouring ids differ clearly.
     """
     ids = np.asarray(ids, np.int64)
+    if not len(ids):
+        return np.zeros((0, 3), np.uint8)
     hue = (ids * _GOLDEN_RATIO % 1.0) * 180
     saturation = np.where(ids % 2 == 0, 255, 190)
     hsv = np.stack([hue, saturation, np.full(len(ids), 255)], axis=-1).astype(np.uint8)
-    return cv2.cvtColor(hsv[None], cv2.COLOR_HSV2RGB)[0].reshape(-1, 3)
+    return cv2.cvtColor(hsv[None], cv2.COLOR_HSV2RGB)[0]
 
 
 def draw_overlay(

@@ -38,7 +38,7 @@ class Plane:
     offset: float
 
     def heights(self, points_cam: FloatArray) -> FloatArray:
-        """Return signed distances (...) in metres of points (..., 3), positive on the camera's side."""
+        """Return distances (...) in metres of points (..., 3), positive on the camera's side."""
         return points_cam @ self.normal.astype(points_cam.dtype) - self.offset
 
 

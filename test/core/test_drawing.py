@@ -1,0 +1,51 @@
+# Copyright 2026 seg_ros contributors
+# SPDX-License-Identifier: Apache-2.0
+
+import numpy as np
+
+from seg_ros.core.drawing import draw_depth, draw_overlay, instance_colors, label_edges
+from seg_ros.core.results import Instances
+
+
+def test_colours_belong_to_ids_and_differ():
+    colors = instance_colors(np.array([1, 2, 3, 65535]))
+    assert colors.shape == (4, 3) and colors.dtype == np.uint8
+    np.testing.assert_array_equal(colors[2], instance_colors(np.array([3]))[0])
+    first = instance_colors(np.arange(1, 13)).astype(int)
+    distances = np.abs(first[:, None] - first[None]).sum(axis=2) + 999 * np.eye(12, dtype=int)
+    assert distances.min() > 40
+    assert instance_colors(np.array([], np.int32)).shape == (0, 3)
+
+
+def test_edges_are_object_pixels_next_to_others():
+    labels = np.zeros((7, 7), np.int32)
+    labels[1:6, 1:6] = 3
+    edges = label_edges(labels)
+    assert not edges[labels == 0].any()
+    assert edges[1, 1] and not edges[3, 3]
+
+
+def test_overlay_tints_objects_alone():
+    color = np.full((40, 60, 3), 100, np.uint8)
+    labels = np.zeros((40, 60), np.int32)
+    labels[10:30, 10:50] = 1
+    picture = draw_overlay(color, Instances.from_labels(labels), names=False)
+    assert (picture[labels == 0] == 100).all()
+    assert (picture[labels == 1] != 100).any(axis=1).all()
+    named = draw_overlay(color, Instances.from_labels(labels))
+    assert (named != picture).any()
+    assert (color == 100).all()
+
+
+def test_overlay_without_objects_is_the_image():
+    color = np.random.default_rng(0).integers(0, 255, (8, 9, 3), np.uint8)
+    instances = Instances.from_labels(np.zeros((8, 9), np.int32))
+    np.testing.assert_array_equal(draw_overlay(color, instances), color)
+
+
+def test_depth_picture_is_black_without_depth():
+    depth = np.array([[0.5, 1.0], [2.0, np.nan]], np.float32)
+    picture = draw_depth(depth)
+    assert (picture[1, 1] == 0).all() and picture[0, 0, 0] > picture[0, 0, 2]
+    assert picture[1, 0, 2] > picture[1, 0, 0]
+    assert (draw_depth(np.full((2, 2), np.nan, np.float32)) == 0).all()
