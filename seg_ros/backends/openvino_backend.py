@@ -1,0 +1,50 @@
+# Copyright 2026 seg_ros contributors
+# SPDX-License-Identifier: Apache-2.0
+
+"""Run a network by OpenVINO on the CPU."""
+
+from __future__ import annotations
+
+import threading
+
+import numpy as np
+import openvino
+import torch
+from torch import Tensor
+
+from seg_ros.backends.base import BuildRequest
+
+
+class OpenVinoEngine:
+    """Hold one compiled model and one inference request, guarded by a lock."""
+
+    def __init__(self, data: bytes, threads: int, precision: str) -> None:
+        core = openvino.Core()
+        if precision == 'bf16' and 'BF16' not in core.get_property(
+            'CPU', 'OPTIMIZATION_CAPABILITIES'
+        ):
+            raise RuntimeError('this CPU has no bfloat16 instructions')
+        settings = {
+            'PERFORMANCE_HINT': 'LATENCY',
+            'INFERENCE_NUM_THREADS': threads,
+            # Its default would be bfloat16 wherever the CPU has it.
+            'INFERENCE_PRECISION_HINT': {'fp32': 'f32', 'bf16': 'bf16'}[precision],
+            # Two pinned processes of one thread each would share the first core.
+            'ENABLE_CPU_PINNING': False,
+        }
+        compiled = core.compile_model(core.read_model(data), 'CPU', settings)
+        self._request = compiled.create_infer_request()
+        self._outputs = len(compiled.outputs)
+        self._lock = threading.Lock()
+
+    def run(self, tensors: tuple[Tensor, ...]) -> tuple[Tensor, ...]:
+        """Return the outputs as CPU tensors of their own (the request reuses its memory)."""
+        arrays = [np.ascontiguousarray(value.detach().numpy()) for value in tensors]
+        with self._lock:
+            results = self._request.infer(arrays, share_inputs=True, share_outputs=False)
+        return tuple(torch.from_numpy(results[index]) for index in range(self._outputs))
+
+
+def build(request: BuildRequest) -> OpenVinoEngine:
+    """Build a compiled model of the exported network."""
+    return OpenVinoEngine(request.onnx.data(), request.threads, request.precision)
