@@ -63,7 +63,7 @@ def _shapes_differ(outputs: tuple[Tensor, ...], reference: tuple[Tensor, ...]) -
 def _relative_difference(found: Tensor, expected: Tensor) -> float:
     if not expected.numel():
         return 0.0
-    found64, expected64 = found.double(), expected.double()
+    found64, expected64 = found.detach().double(), expected.detach().double()
     same = (found64 == expected64) | (found64.isnan() & expected64.isnan())
     difference = torch.where(same, 0.0, (found64 - expected64).abs())
     finite = expected64[expected64.isfinite()]

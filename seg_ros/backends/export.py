@@ -79,7 +79,7 @@ def export_onnx(module: nn.Module, examples: tuple[Tensor, ...]) -> bytes:
         values = outputs_as_tuple(module(*examples))
         outputs = tuple(f'output{index}' for index in range(len(values)))
         axes = {**dynamic_axes(examples, inputs), **dynamic_axes(values, outputs)}
-        buffer = io.BytesIO()
+        buffer: Any = io.BytesIO()
         choosable = 'dynamo' in inspect.signature(torch.onnx.export).parameters
         exporter: dict[str, Any] = {'dynamo': False} if choosable else {}
         torch.onnx.export(
