@@ -1,0 +1,94 @@
+# Copyright 2026 seg_ros contributors
+# SPDX-License-Identifier: Apache-2.0
+
+"""The arguments that choose a method, and the segmenter they make."""
+
+from __future__ import annotations
+
+import argparse
+import dataclasses
+import importlib.metadata
+import platform
+import time
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from seg_ros.core.frame import RgbdFrame
+    from seg_ros.core.results import Instances, SemanticMap
+    from seg_ros.segmenters import Segmenter
+
+_PACKAGES = ('numpy', 'opencv-python-headless', 'opencv-python', 'torch', 'torchvision',
+             'onnxruntime', 'openvino', 'scipy')  # fmt: skip
+
+
+def add_method_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add --method, --weights, --device, --backend and --set."""
+    group = parser.add_argument_group('method')
+    group.add_argument('--method', default='unseen_objects', help='method (default: %(default)s)')
+    group.add_argument(
+        '--weights', default='default', help="weights file, or 'default' for those that ship"
+    )
+    group.add_argument('--device', default='auto', help='auto, cpu, cuda or cuda:N')
+    group.add_argument('--backend', default='auto', help='auto, torch, onnxruntime or openvino')
+    group.add_argument(
+        '--set', metavar='NAME=VALUE', dest='assignments', action='append', default=[],
+        help='set an option of the method; may be repeated',
+    )  # fmt: skip
+
+
+def load_segmenter(args: argparse.Namespace) -> Segmenter:
+    """Load the segmenter that the arguments describe; ValueError for a bad one."""
+    from seg_ros.segmenters import load, options_type
+
+    options = options_type(args.method)().replaced(**assigned(args.assignments))
+    return load(args.method, args.weights, args.device, args.backend, options)
+
+
+def assigned(assignments: list[str]) -> dict[str, str]:
+    """Return NAME=VALUE words as a dictionary; ValueError for a word without '='."""
+    values = {}
+    for word in assignments:
+        name, equals, value = word.partition('=')
+        if not (name and equals):
+            raise ValueError(f'--set takes NAME=VALUE, got {word!r}')
+        values[name] = value
+    return values
+
+
+def timed_segment(
+    segmenter: Segmenter, frame: RgbdFrame
+) -> tuple[Instances | SemanticMap, float]:
+    """Return the result of one frame and the seconds that it took."""
+    if segmenter.needs_depth and frame.depth is None:
+        raise ValueError(
+            f'{segmenter.method} needs depth: a folder has it as NAME-depth.png with camera.json, '
+            'for a single image give --depth and --camera, a bag needs a depth topic'
+        )
+    start = time.perf_counter()
+    result = segmenter.segment(frame)
+    return result, time.perf_counter() - start
+
+
+def describe_run(args: argparse.Namespace, segmenter: Segmenter) -> dict[str, Any]:
+    """Return what a result depends on, ready for JSON: method, weights, options, versions."""
+    return {
+        'method': segmenter.method,
+        'weights': str(args.weights),
+        'device': segmenter.device,
+        'backend': segmenter.backend,
+        'options': dataclasses.asdict(segmenter.options),
+        'versions': package_versions(),
+    }
+
+
+def package_versions() -> dict[str, str]:
+    """Return the versions of Python, this package and the installed ones that matter."""
+    from seg_ros import __version__
+
+    found = {'python': platform.python_version(), 'seg_ros': __version__}
+    for name in _PACKAGES:
+        try:
+            found[name] = importlib.metadata.version(name)
+        except importlib.metadata.PackageNotFoundError:
+            continue
+    return found

@@ -1,0 +1,110 @@
+# Copyright 2026 seg_ros contributors
+# SPDX-License-Identifier: Apache-2.0
+
+"""Where a command writes results: a folder of files or a bag."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any, Protocol
+
+import cv2
+import numpy as np
+
+from seg_ros.bags.writer import BagWriter
+from seg_ros.cli._inputs import NamedFrame
+from seg_ros.core.drawing import draw_overlay
+from seg_ros.core.frame import RgbdFrame
+from seg_ros.core.io import write_atomically, write_color, write_labels
+from seg_ros.core.objects import describe_objects, write_objects
+from seg_ros.core.results import Instances, SemanticMap
+
+IMAGE = 'sensor_msgs/msg/Image'
+
+
+class ResultWriter(Protocol):
+    """Take the results of frames one by one; complete after close()."""
+
+    def write(self, named: NamedFrame, frame: RgbdFrame, result: Instances | SemanticMap) -> None:
+        """Write the result of one frame."""
+
+    def close(self) -> None:
+        """Finish what is written once for all frames."""
+
+
+def open_results(output: Path, method: str) -> ResultWriter:
+    """Return the writer for a path: a bag where it ends in .mcap, else a folder."""
+    return ResultBag(output, method) if output.suffix == '.mcap' else ResultFolder(output)
+
+
+class ResultFolder:
+    """Write NAME-labels.png, NAME-overlay.png and objects.json (classes: NAME-classes.png)."""
+
+    def __init__(self, folder: Path) -> None:
+        folder.mkdir(parents=True, exist_ok=True)
+        self.folder = folder
+        self.objects: dict[str, Any] = {}
+
+    def write(self, named: NamedFrame, frame: RgbdFrame, result: Instances | SemanticMap) -> None:
+        """Write the files of one frame."""
+        if isinstance(result, SemanticMap):
+            self._write_classes(named.name, result)
+            return
+        write_labels(self.folder / f'{named.name}-labels.png', result.id_image())
+        write_color(
+            self.folder / f'{named.name}-overlay.png', draw_overlay(frame.color, result)
+        )
+        self.objects[named.name] = describe_objects(frame, result)
+
+    def _write_classes(self, name: str, result: SemanticMap) -> None:
+        if len(result.class_names) > 256:
+            raise ValueError(f'{len(result.class_names)} classes: an 8-bit PNG holds 256')
+        _, data = cv2.imencode('.png', result.labels.astype(np.uint8))
+        write_atomically(self.folder / f'{name}-classes.png', data.tobytes())
+        names = json.dumps(list(result.class_names), indent=1)
+        write_atomically(self.folder / 'classes.json', names.encode())
+
+    def close(self) -> None:
+        """Write objects.json."""
+        if self.objects:
+            write_objects(self.folder / 'objects.json', self.objects)
+
+
+class ResultBag:
+    """Write label and overlay images with the input's stamps as topics of the method's name."""
+
+    def __init__(self, path: Path, method: str) -> None:
+        self._bag = BagWriter(path)
+        self._label, self._overlay = f'/{method}/label', f'/{method}/overlay'
+        for topic in (self._label, self._overlay):
+            self._bag.add_topic(topic, IMAGE)
+
+    def write(self, named: NamedFrame, frame: RgbdFrame, result: Instances | SemanticMap) -> None:
+        """Write the label and overlay messages of one frame."""
+        if isinstance(result, SemanticMap):
+            raise ValueError('classes are written to a folder only: --output FOLDER')
+        stamp_ns = frame.stamp_ns or named.log_time_ns
+        for topic, pixels, encoding in (
+            (self._label, result.id_image().astype(np.uint16), 'mono16'),
+            (self._overlay, draw_overlay(frame.color, result), 'rgb8'),
+        ):
+            message = self._image(pixels, encoding, stamp_ns, frame.frame_id)
+            self._bag.write_message(topic, named.log_time_ns, message)
+
+    def _image(self, pixels: Any, encoding: str, stamp_ns: int, frame_id: str) -> Any:
+        types = self._bag.types
+        stamp = types['builtin_interfaces/msg/Time'](stamp_ns // 10**9, stamp_ns % 10**9)
+        return types[IMAGE](
+            header=types['std_msgs/msg/Header'](stamp=stamp, frame_id=frame_id),
+            height=pixels.shape[0],
+            width=pixels.shape[1],
+            encoding=encoding,
+            is_bigendian=0,
+            step=pixels.strides[0],
+            data=np.ascontiguousarray(pixels).reshape(-1).view(np.uint8),
+        )
+
+    def close(self) -> None:
+        """Finish the bag."""
+        self._bag.close()
