@@ -1,0 +1,3 @@
+# Copyright 2026 seg_ros contributors
+# SPDX-License-Identifier: Apache-2.0
+"""Training: data, schedule, trainer, validation."""

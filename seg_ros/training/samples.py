@@ -1,0 +1,178 @@
+# Copyright 2026 seg_ros contributors
+# SPDX-License-Identifier: Apache-2.0
+
+"""Make one training sample of a clean synthetic view: noise, crop, scale, flip, drop-outs."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import Any
+
+import cv2
+import numpy as np
+import numpy.typing as npt
+
+from seg_ros.core.frame import CameraModel
+from seg_ros.synthetic.sensor import augment_color, corrupt_depth
+from seg_ros.training.options import TrainOptions
+from seg_ros.unseen.preprocessing import Preprocessing, input_arrays
+
+IGNORED = -1
+_SMALLEST_OBJECT = 8  # pixels at the labels' resolution; smaller ones teach nothing
+
+
+@dataclass(frozen=True, eq=False)
+class View:
+    """Hold a view: color (H, W, 3) uint8, depth_m (H, W) float32 with NaN, labels (H, W) int32."""
+
+    color: npt.NDArray[np.uint8]
+    depth_m: npt.NDArray[np.float32]
+    labels: npt.NDArray[np.int32]
+    camera: CameraModel
+
+
+Sample = tuple[npt.NDArray[np.float32], npt.NDArray[np.float32], npt.NDArray[np.int64]]
+
+
+def with_sensor_noise(view: View, rng: np.random.Generator) -> View:
+    """Return the view as a depth camera might see it; drawn anew at each call."""
+    depth = corrupt_depth(view.depth_m, view.labels, view.camera, rng, model='random')
+    return replace(view, depth_m=depth)
+
+
+def resampled(
+    view: View, box: tuple[int, int, int, int], size: tuple[int, int]
+) -> View:
+    """Cut the box (x1, y1, x2, y2), pixels, and resize it to (w, h); intrinsics follow."""
+    x1, y1, x2, y2 = box
+    color: Any = view.color[y1:y2, x1:x2]
+    depth: Any = view.depth_m[y1:y2, x1:x2]
+    labels: Any = view.labels[y1:y2, x1:x2]
+    camera = view.camera.cropped(box).resized(*size)
+    if (x2 - x1, y2 - y1) != size:
+        shrinks = size[0] < x2 - x1
+        color = cv2.resize(
+            color, size, interpolation=cv2.INTER_AREA if shrinks else cv2.INTER_LINEAR)
+        depth = cv2.resize(depth, size, interpolation=cv2.INTER_NEAREST_EXACT)
+        labels = cv2.resize(labels, size, interpolation=cv2.INTER_NEAREST_EXACT)
+    return View(color, depth, labels, camera)
+
+
+def flipped(view: View) -> View:
+    """Mirror the view left to right, the principal point with it."""
+    camera = replace(view.camera, cx=view.camera.width - 1 - view.camera.cx)
+    return View(
+        view.color[:, ::-1], view.depth_m[:, ::-1], view.labels[:, ::-1], camera)
+
+
+def halved_labels(labels: npt.NDArray[np.integer]) -> npt.NDArray[np.int64]:
+    """Halve labels (H, W): a cell has the label of at least 3 of its 4 pixels, else -1.
+
+    Then numbers run from 0 without gaps (0 stays background, present or not); objects of fewer
+    than 8 cells become -1.
+    """
+    height, width = labels.shape[0] // 2, labels.shape[1] // 2
+    cells = labels[:2 * height, :2 * width].reshape(height, 2, width, 2)
+    quads = cells.transpose(0, 2, 1, 3).reshape(height, width, 4)
+    half = np.full((height, width), IGNORED, np.int64)
+    for corner in (0, 1):  # one of the first two is always part of a majority of three
+        votes = (quads == quads[..., corner:corner + 1]).sum(axis=-1)
+        half = np.where(votes >= 3, quads[..., corner], half)
+    return consecutive(half)
+
+
+def consecutive(labels: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:
+    """Renumber labels 1.. without gaps; those of fewer than 8 pixels become -1."""
+    values, inverse, counts = np.unique(labels, return_inverse=True, return_counts=True)
+    kept = (values > 0) & (counts >= _SMALLEST_OBJECT)
+    numbers = np.where(kept, np.cumsum(kept), np.where(values == 0, 0, IGNORED))
+    return numbers[inverse].reshape(labels.shape)
+
+
+def crop_box(
+    view: View, size: tuple[int, int], scale: float, rng: np.random.Generator
+) -> tuple[int, int, int, int]:
+    """Choose a box of size / scale inside the view, mostly one that holds a random object."""
+    width = min(max(round(size[0] / scale), 2), view.camera.width)
+    height = min(max(round(size[1] / scale), 2), view.camera.height)
+    room_x, room_y = view.camera.width - width, view.camera.height - height
+    x, y = int(rng.integers(room_x + 1)), int(rng.integers(room_y + 1))
+    ids = np.unique(view.labels)
+    ids = ids[ids > 0]
+    if len(ids) and rng.random() < 0.8:
+        rows, columns = np.nonzero(view.labels == rng.choice(ids))
+        x = round(columns.mean() - width * rng.uniform(0.25, 0.75))
+        y = round(rows.mean() - height * rng.uniform(0.25, 0.75))
+    x, y = int(np.clip(x, 0, room_x)), int(np.clip(y, 0, room_y))
+    return x, y, x + width, y + height
+
+
+def object_box(view: View, rng: np.random.Generator) -> tuple[int, int, int, int]:
+    """Choose a square around a random object, padded by 10 to 50 % of its side, inside the view.
+
+    The whole view's largest square where there is no object of 50 pixels.
+    """
+    ids, counts = np.unique(view.labels, return_counts=True)
+    ids = ids[(ids > 0) & (counts >= 50)]
+    width, height = view.camera.width, view.camera.height
+    if not len(ids):
+        rows, columns = np.array([0, height - 1]), np.array([0, width - 1])
+    else:
+        rows, columns = np.nonzero(view.labels == rng.choice(ids))
+    extent = max(np.ptp(rows), np.ptp(columns)) + 1
+    side = min(round(extent * (1 + 2 * rng.uniform(0.1, 0.5))), width, height)
+    x = round((columns.min() + columns.max() + 1 - side) / 2 + rng.uniform(-0.05, 0.05) * side)
+    y = round((rows.min() + rows.max() + 1 - side) / 2 + rng.uniform(-0.05, 0.05) * side)
+    x, y = int(np.clip(x, 0, width - side)), int(np.clip(y, 0, height - side))
+    return x, y, x + side, y + side
+
+
+def random_scale(options: TrainOptions, lowest: float, rng: np.random.Generator) -> float:
+    """Draw a scale of the picture: half the time 1, else log-uniform up to zoom_max."""
+    if rng.random() < 0.5:
+        return 1.0
+    return float(np.exp(rng.uniform(np.log(lowest), np.log(options.zoom_max))))
+
+
+def training_sample(
+    view: View,
+    kind: str,
+    size: tuple[int, int],
+    options: TrainOptions,
+    preprocessing: Preprocessing,
+    rng: np.random.Generator,
+) -> Sample:
+    """Return colour, XYZ (3, h, w) float32 and labels (h/2, w/2) int64 of a random variation.
+
+    ``kind`` is 'crop', 'full' or 'zoom', ``size`` the network input (w, h).
+    """
+    noisy = with_sensor_noise(view, rng)
+    if kind == 'zoom':
+        box = object_box(noisy, rng)
+    else:
+        box = crop_box(noisy, size, random_scale(options, 0.8, rng), rng)
+    cut = resampled(noisy, box, size)
+    if rng.random() < 0.5:
+        cut = flipped(cut)
+    stretch = np.float32(rng.uniform(0.85, 1.2))  # a larger or smaller world
+    cut = replace(cut, color=augment_color(np.ascontiguousarray(cut.color), rng),
+                  depth_m=np.ascontiguousarray(cut.depth_m) * stretch)
+    color, xyz = input_arrays(cut.color, cut.depth_m, cut.camera, preprocessing)
+    drop = rng.random()
+    if drop < options.drop_color:
+        color[:] = 0
+    elif drop < options.drop_color + options.drop_depth:
+        xyz[:] = 0
+    return color, xyz, halved_labels(cut.labels)
+
+
+def validation_sample(
+    view: View, size: tuple[int, int], preprocessing: Preprocessing, seed: int
+) -> Sample:
+    """Return a whole view as a sample, with noise that repeats: seeded by the frame."""
+    rng = np.random.default_rng(seed)
+    whole = (0, 0, view.camera.width, view.camera.height)
+    noisy = resampled(with_sensor_noise(view, rng), whole, size)
+    color, xyz = input_arrays(
+        augment_color(noisy.color, rng), noisy.depth_m, noisy.camera, preprocessing)
+    return color, xyz, halved_labels(noisy.labels)

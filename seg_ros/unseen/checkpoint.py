@@ -1,0 +1,147 @@
+# Copyright 2026 seg_ros contributors
+# SPDX-License-Identifier: Apache-2.0
+
+"""Build the network that weights were made for and load them strictly."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from torch import Tensor, nn
+
+from seg_ros.unseen.network_published import PublishedUcn
+from seg_ros.unseen.network_small import SmallUcn, SmallUcnConfig
+from seg_ros.unseen.preprocessing import PUBLISHED, SMALL, Preprocessing
+from seg_ros.weights import Weights
+
+ARCHITECTURES = ('ucn_small', 'ucn_resnet34')
+METHOD = 'unseen_objects'
+_NAMED = 8  # keys named in an error before '...'
+
+
+@dataclass(frozen=True, eq=False)
+class LoadedNetwork:
+    """Hold a network with what its weights say of its inputs; ``input_size`` is (w, h)."""
+
+    network: nn.Module
+    preprocessing: Preprocessing
+    input_size: tuple[int, int]
+    architecture: str
+    fusion: str
+
+
+def build_network(architecture: str, **config: Any) -> nn.Module:
+    """Build 'ucn_small' or 'ucn_resnet34' with random weights; config as in their classes."""
+    if architecture == 'ucn_small':
+        if 'widths' in config:
+            config['widths'] = tuple(config['widths'])
+        return SmallUcn(SmallUcnConfig(**config))
+    if architecture == 'ucn_resnet34':
+        return PublishedUcn(**config)
+    raise ValueError(
+        f'architecture {architecture!r} is unknown; accepted: {", ".join(ARCHITECTURES)}')
+
+
+def default_preprocessing(architecture: str) -> Preprocessing:
+    """Return the preprocessing that the architecture is trained with."""
+    return SMALL if architecture == 'ucn_small' else PUBLISHED
+
+
+def metadata_of(
+    network: nn.Module, architecture: str, input_size: tuple[int, int], **more: Any
+) -> dict[str, Any]:
+    """Return the metadata that make saved weights complete: network_of_weights reads it."""
+    if isinstance(network, SmallUcn):
+        config = network.config.as_dict()
+    elif isinstance(network, PublishedUcn):
+        config = {'fusion': network.fusion}
+    else:
+        raise ValueError(f'{type(network).__name__} is no Unseen Clustering Network')
+    config['input_size'] = list(input_size)
+    config['preprocessing'] = default_preprocessing(architecture).as_dict()
+    return {'method': METHOD, 'architecture': architecture, 'config': config, **more}
+
+
+def network_of_weights(weights: Weights, fusion: str | None = None) -> LoadedNetwork:
+    """Build the network of loaded weights, in eval mode.
+
+    Weights without metadata are taken for a published checkpoint (640x480); `fusion` then says
+    which of add, cat, early, color, depth it is, for add and cat have the same keys. Raises
+    ValueError naming every missing, extra or misshapen key, and for a fusion that contradicts
+    the metadata.
+    """
+    if not weights.metadata:
+        network: nn.Module = PublishedUcn(fusion or 'add')
+        load_strictly(network, published_layout(weights.state), str(weights.path))
+        return LoadedNetwork(
+            network.eval(), PUBLISHED, (640, 480), 'ucn_resnet34', fusion or 'add')
+    architecture, config = _described(weights)
+    if fusion not in (None, config['fusion']):
+        raise ValueError(
+            f'{weights.path} was trained with fusion {config["fusion"]!r}, not {fusion!r}')
+    preprocessing = Preprocessing.from_dict(config.pop('preprocessing'))
+    width, height = config.pop('input_size')
+    network = _built(architecture, config, weights)
+    load_strictly(network, weights.state, str(weights.path))
+    return LoadedNetwork(
+        network.eval(), preprocessing, (int(width), int(height)), architecture, config['fusion'])
+
+
+def _described(weights: Weights) -> tuple[str, dict[str, Any]]:
+    architecture = weights.metadata.get('architecture')
+    if architecture not in ARCHITECTURES:
+        raise ValueError(
+            f'{weights.path} holds a network {architecture!r}; accepted: '
+            f'{", ".join(ARCHITECTURES)}')
+    config = dict(weights.metadata.get('config', {}))
+    missing = {'fusion', 'preprocessing', 'input_size'} - set(config)
+    if missing:
+        raise ValueError(f'{weights.path}: its metadata lacks config.{sorted(missing)[0]}')
+    return architecture, config
+
+
+def _built(architecture: str, config: dict[str, Any], weights: Weights) -> nn.Module:
+    try:
+        return build_network(architecture, **config)
+    except TypeError as error:
+        raise ValueError(f'{weights.path}: its metadata fit no {architecture}: {error}') from error
+
+
+def published_layout(state: Mapping[str, Any]) -> dict[str, Tensor]:
+    """Unwrap a published checkpoint: an outer 'model' or 'state_dict', a leading 'module.'."""
+    for outer in ('model', 'state_dict'):
+        if isinstance(state.get(outer), Mapping):
+            state = state[outer]
+    prefix = 'module.'
+    if state and all(key.startswith(prefix) for key in state):
+        state = {key[len(prefix):]: value for key, value in state.items()}
+    return dict(state)
+
+
+def load_strictly(network: nn.Module, state: Mapping[str, Tensor], source: str) -> None:
+    """Load a state dict; ValueError names every missing, extra or misshapen key.
+
+    ``num_batches_tracked`` may be absent: it plays no part in inference.
+    """
+    expected = network.state_dict()
+    problems = _differences(expected, state)
+    if problems:
+        shown = '; '.join(problems[:_NAMED]) + ('; ...' if len(problems) > _NAMED else '')
+        raise ValueError(
+            f'{source} does not fit {type(network).__name__}: {len(problems)} keys differ: '
+            f'{shown}')
+    network.load_state_dict({**expected, **state})
+
+
+def _differences(expected: Mapping[str, Tensor], state: Mapping[str, Tensor]) -> list[str]:
+    problems = [f'missing {key}' for key in expected
+                if key not in state and not key.endswith('num_batches_tracked')]
+    problems += [f'extra {key}' for key in state if key not in expected]
+    for key, value in expected.items():
+        found = state.get(key, value)
+        if tuple(getattr(found, 'shape', ())) != tuple(value.shape):
+            problems.append(
+                f'{key} is {tuple(getattr(found, "shape", ()))}, needed {tuple(value.shape)}')
+    return problems
