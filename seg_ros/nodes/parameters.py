@@ -1,0 +1,200 @@
+# Copyright 2026 seg_ros contributors
+# SPDX-License-Identifier: Apache-2.0
+
+"""Parameters of the node and its method: one declaration, ROS descriptors from it."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from typing import Any
+
+from rcl_interfaces.msg import (
+    FloatingPointRange,
+    IntegerRange,
+    ParameterDescriptor,
+    SetParametersResult,
+)
+from rclpy.exceptions import (
+    InvalidParameterTypeException,
+    InvalidParameterValueException,
+    ParameterAlreadyDeclaredException,
+)
+from rclpy.parameter import Parameter
+
+from seg_ros.core.options import Options, OptionSpec, option
+from seg_ros.segmenters import DEFAULT_METHOD, options_type
+
+LABEL_ENCODINGS = ('mono8', 'mono16', '16UC1', '32SC1')
+_LARGEST = 1.7e308
+_LARGEST_INT = 2**63 - 1
+
+
+@dataclass(frozen=True)
+class NodeOptions(Options):
+    """Parameters that every method's node has; ``live=False`` ones are fixed after configure."""
+
+    method: str = option(
+        DEFAULT_METHOD, 'Segmentation method; its own parameters follow from it', live=False)
+    weights: str = option(
+        'default', "Weights file, or 'default' for those that ship with the package", live=False)
+    device: str = option('auto', 'auto, cpu, cuda or cuda:N', live=False)
+    backend: str = option('auto', 'auto, torch, onnxruntime or openvino', live=False)
+    autostart: bool = option(
+        True, 'Configure and activate at the start, without a lifecycle manager', live=False)
+    mode: str = option(
+        'continuous', 'continuous: every frame somebody looks at; on_request: ~/segment only',
+        choices=('continuous', 'on_request'))
+    input_reliability: str = option(
+        'auto', 'Reliability of the image subscriptions; auto matches the publishers found',
+        choices=('auto', 'best_effort', 'reliable'), live=False)
+    input_geometry: str = option(
+        'auto', 'Whether input images are rectified; auto: a topic named *rect* is, others are '
+        'raw and undistorted by D', choices=('auto', 'rectified', 'raw'), live=False)
+    sync_slop: float = option(
+        0.02, 'Largest difference of colour and depth stamps in seconds', minimum=0.0, maximum=1.0)
+    max_frame_age: float = option(
+        0.5, 'Oldest frame that ~/segment answers with, in seconds since it arrived',
+        minimum=0.01, maximum=60.0)
+    segment_timeout: float = option(
+        10.0, 'Longest wait of a ~/segment call in seconds', minimum=0.1, maximum=300.0)
+    label_encoding: str = option(
+        'auto', 'Encoding of ~/label: auto is mono16 for objects, mono8 for classes',
+        choices=('auto', *LABEL_ENCODINGS), live=False)
+    mask_id: int = option(
+        0, 'Object id (or class) that ~/mask shows; 0 shows all', minimum=0, maximum=65535)
+    organized: bool = option(
+        False, 'Whether ~/points keeps the image layout, with NaN off the objects')
+    overlay_opacity: float = option(
+        0.45, 'Opacity of the masks in ~/overlay', minimum=0.0, maximum=1.0)
+
+
+def descriptor(spec: OptionSpec) -> ParameterDescriptor:
+    """Return the ROS descriptor of an option: description, range, choices, what is fixed."""
+    message = ParameterDescriptor(name=spec.name, description=_description(spec))
+    if spec.choices:
+        message.additional_constraints = 'one of: ' + ', '.join(spec.choices)
+    if spec.type is float and (spec.minimum is not None or spec.maximum is not None):
+        message.floating_point_range = [FloatingPointRange(
+            from_value=-_LARGEST if spec.minimum is None else float(spec.minimum),
+            to_value=_LARGEST if spec.maximum is None else float(spec.maximum), step=0.0)]
+    if spec.type is int and (spec.minimum is not None or spec.maximum is not None):
+        message.integer_range = [IntegerRange(
+            from_value=-_LARGEST_INT if spec.minimum is None else math.ceil(spec.minimum),
+            to_value=_LARGEST_INT if spec.maximum is None else math.floor(spec.maximum), step=1)]
+    return message
+
+
+def _description(spec: OptionSpec) -> str:
+    return spec.description if spec.live else f'{spec.description} (fixed after configure)'
+
+
+class NodeParameters:
+    """Declare the parameters of a node and its method, check each change and hold the values.
+
+    ``node`` are the NodeOptions, ``method`` the method's options. A change is validated as a
+    whole: a bad value, or a fixed parameter while ``is_fixed()``, refuses it with the reason.
+    ``on_change`` is called with the names after a change was accepted.
+    """
+
+    def __init__(
+        self, ros_node: Any, is_fixed: Callable[[], bool], on_change: Callable[[set[str]], None]
+    ) -> None:
+        self._ros_node = ros_node
+        self._is_fixed = is_fixed
+        self._on_change = on_change
+        self._declaring = True
+        self.node = NodeOptions(**self._declare(NodeOptions.specs()))
+        self._method_names: list[str] = []
+        self.method: Options = Options()
+        self._method_declared = ''
+        self._declare_method()
+        self._declaring = False
+        ros_node.add_on_set_parameters_callback(self._check)
+
+    def use_method(self) -> None:
+        """Declare the options of the method now chosen, if it changed."""
+        if self._method_declared == self.node.method:
+            return
+        self._declaring = True
+        try:
+            for name in self._method_names:
+                self._ros_node.undeclare_parameter(name)
+            self._method_names = []
+            self._declare_method()
+        finally:
+            self._declaring = False
+
+    def _declare_method(self) -> None:
+        kind = options_type(self.node.method)
+        taken = {spec.name for spec in NodeOptions.specs()} & {s.name for s in kind.specs()}
+        if taken:
+            raise ValueError(f'method {self.node.method} has options named as the node: {taken}')
+        values = self._declare(kind.specs())
+        self._method_names = list(values)
+        self.method = kind(**values)
+        self._method_declared = self.node.method
+
+    def _declare(self, specs: Iterable[OptionSpec]) -> dict[str, Any]:
+        return {spec.name: self._declare_one(spec) for spec in specs}
+
+    def _declare_one(self, spec: OptionSpec) -> Any:
+        """Declare a parameter and return its value; ValueError where the override is not accepted.
+
+        A whole number given for a floating-point parameter is taken: rclpy alone refuses `10`.
+        """
+        overrides = getattr(self._ros_node, '_parameter_overrides', {})
+        given = overrides.get(spec.name)
+        if given is not None and spec.type is float and given.type_ == Parameter.Type.INTEGER:
+            overrides[spec.name] = Parameter(spec.name, Parameter.Type.DOUBLE, float(given.value))
+        if given is not None:
+            _checked(spec, given.value)
+        try:
+            value = self._ros_node.declare_parameter(
+                spec.name, spec.default, descriptor(spec)).value
+        except (InvalidParameterTypeException, InvalidParameterValueException) as error:
+            raise ValueError(f'parameter {spec.name}: {error}') from error
+        except ParameterAlreadyDeclaredException:
+            raise ValueError(f'parameter {spec.name} is declared twice') from None
+        return spec.checked(value)
+
+    def _check(self, changes: list[Parameter]) -> SetParametersResult:
+        """Check a set of changes and take them over if all are good."""
+        if self._declaring:
+            return SetParametersResult(successful=True)
+        try:
+            node, method, names = self._changed(changes)
+        except ValueError as error:
+            return SetParametersResult(successful=False, reason=str(error))
+        self.node, self.method = node, method
+        if names:
+            self._on_change(names)
+        return SetParametersResult(successful=True)
+
+    def _changed(self, changes: list[Parameter]) -> tuple[NodeOptions, Options, set[str]]:
+        specs = {s.name: s for s in (*self.node.specs(), *self.method.specs())}
+        ours = {change.name: change.value for change in changes if change.name in specs}
+        for name, value in ours.items():
+            _checked(specs[name], value)
+            if not specs[name].live and self._is_fixed():
+                raise ValueError(
+                    f'{name} is fixed after configure: clean the node up (lifecycle transition '
+                    'cleanup), set it, configure again'
+                )
+        if 'method' in ours:
+            options_type(ours['method'])
+        own = {spec.name for spec in self.node.specs()}
+        node = self.node.replaced(**{n: v for n, v in ours.items() if n in own})
+        method = self.method.replaced(**{n: v for n, v in ours.items() if n not in own})
+        return node, method, set(ours)
+
+
+def _checked(spec: OptionSpec, value: Any) -> None:
+    """Raise ValueError for a value that a parameter of the option cannot take."""
+    whole_for_float = spec.type is float and type(value) is int
+    if type(value) is not spec.type and not whole_for_float:
+        raise ValueError(
+            f'{spec.name} is {value!r}, a value of type {spec.type.__name__} is accepted'
+        )
+    spec.checked(value)

@@ -1,0 +1,238 @@
+# Copyright 2026 seg_ros contributors
+# SPDX-License-Identifier: Apache-2.0
+
+"""From a pair of messages to published results: the work of the worker's thread."""
+
+from __future__ import annotations
+
+import json
+import threading
+import time
+from collections.abc import Callable
+from typing import Any
+
+from seg_ros.core.options import Options
+from seg_ros.core.results import Instances
+from seg_ros.nodes.answers import Call, SegmentService
+from seg_ros.nodes.frames import BadFrame, FrameBuilder, Prepared
+from seg_ros.nodes.identities import Identities, PerFrame
+from seg_ros.nodes.markers import pose_array
+from seg_ros.nodes.parameters import NodeOptions
+from seg_ros.nodes.publishers import Publishers, Result
+from seg_ros.nodes.statistics import Statistics
+from seg_ros.nodes.synchronizer import Pair
+from seg_ros.nodes.worker import NewestWorker
+from seg_ros.segmenters import Segmenter
+
+
+class Log:
+    """Write to a ROS logger, each subject at most once in some seconds."""
+
+    def __init__(self, logger: Any, period_s: float = 5.0) -> None:
+        self._logger = logger
+        self._period_s = period_s
+        self._last_s: dict[str, float] = {}
+
+    def info(self, subject: str, text: str) -> None:
+        """Say something, throttled by subject."""
+        if self._due(subject):
+            self._logger.info(text)
+
+    def warn(self, subject: str, text: str) -> None:
+        """Warn, throttled by subject."""
+        if self._due(subject):
+            self._logger.warning(text)
+
+    def error(self, subject: str, text: str) -> None:
+        """Log an error, throttled by subject."""
+        if self._due(subject):
+            self._logger.error(text)
+
+    def _due(self, subject: str) -> bool:
+        now = time.monotonic()
+        if now - self._last_s.get(subject, -self._period_s) < self._period_s:
+            return False
+        self._last_s[subject] = now
+        return True
+
+
+class Pipeline:
+    """Segment the newest pair in a thread of its own, publish, and answer ``~/segment``.
+
+    ``offer``, ``requested`` and the switches are called from the executor and return at once;
+    results are published under a lock, so that none appears after ``deactivate``.
+    """
+
+    def __init__(
+        self,
+        segmenter: Segmenter,
+        builder: FrameBuilder,
+        publishers: Publishers,
+        service: SegmentService,
+        statistics: Statistics,
+        settings: Callable[[], NodeOptions],
+        log: Log,
+    ) -> None:
+        self.segmenter = segmenter
+        self.builder = builder
+        self.publishers = publishers
+        self.statistics = statistics
+        self.camera_info: Any = None
+        self._service = service
+        self._settings = settings
+        self._log = log
+        self._identities: Identities = PerFrame()
+        self._publishing = threading.RLock()
+        self._running = False
+        self._newest: Pair | None = None
+        self._last: tuple[Pair, Result] | None = None
+        self._options: Options | None = None
+        self._worker = NewestWorker(self._handle, lambda _: statistics.dropped('overtaken'))
+
+    def offer(self, pair: Pair) -> None:
+        """Take a new pair: to be segmented if somebody wants the result, else kept as newest."""
+        if not self._running:
+            self.statistics.dropped('paused')
+            return
+        self._newest = pair
+        continuous = self._settings().mode == 'continuous'
+        if self._service.open_calls() or (continuous and self.publishers.wanted(answer=False)):
+            self._worker.offer(pair)
+        else:
+            self.statistics.dropped('unwanted')
+
+    def requested(self, call: Call) -> None:
+        """Take a call of ``~/segment``: the newest frame if it is fresh, else the next one."""
+        newest = self._newest
+        if newest is not None and self._is_fresh(newest):
+            self._worker.offer(newest)
+
+    def is_waiting_for_frame(self, call: Call) -> bool:
+        """Return whether no frame fresh enough for a call has come."""
+        if call.taken:
+            return False
+        return self._newest is None or not self._is_fresh(self._newest)
+
+    def use_options(self, options: Options) -> None:
+        """Let the segmenter have new options from the next frame on."""
+        self._options = options
+
+    def activate(self) -> None:
+        """Begin to take pairs."""
+        self._newest = self._last = None
+        self._running = True
+
+    def deactivate(self, reason: str) -> None:
+        """Stop taking pairs; nothing is published afterwards, and open calls are answered."""
+        with self._publishing:
+            self._running = False
+            self._worker.clear()
+            self._newest = self._last = None
+            self.publishers.clear_markers()
+        self._service.answer(self._service.open_calls(), False, reason)
+
+    @property
+    def running(self) -> bool:
+        """Return whether pairs are taken."""
+        return self._running
+
+    def reset_identities(self) -> str:
+        """Forget which object has which id; return what that did."""
+        with self._publishing:
+            self._last = None
+            return self._identities.reset()
+
+    def clock_jumped(self) -> None:
+        """Forget frames and tracks of the time before."""
+        self._newest = None
+        self.reset_identities()
+
+    def close(self) -> None:
+        """End the thread and the topics."""
+        self.deactivate('the node is shutting down')
+        if not self._worker.stop():
+            self._log.warn('close', 'the segmenter is still at work: its last result is lost')
+        self.publishers.destroy()
+
+    def _is_fresh(self, pair: Pair) -> bool:
+        return time.monotonic() - pair.arrival_s <= self._settings().max_frame_age
+
+    def _handle(self, pair: Pair) -> None:
+        calls = self._service.open_calls() if self._is_fresh(pair) else []
+        for call in calls:
+            call.taken = True
+        try:
+            self._segment_and_publish(pair, calls)
+        except BadFrame as error:
+            self.statistics.failed(error.reason, str(error))
+            self._log.warn(error.reason, f'frame dropped: {error}')
+            self._service.answer(calls, False, str(error))
+        except Exception as error:  # the node outlives whatever a method raises
+            text = f'{type(error).__name__}: {error}'
+            self.statistics.failed('segmenter', text, severe=True)
+            self._log.error('segmenter', f'frame dropped, the segmenter failed: {text}')
+            self._service.answer(calls, False, text)
+
+    def _segment_and_publish(self, pair: Pair, calls: list[Call]) -> None:
+        settings = self._settings()
+        self._take_options()
+        last = self._last
+        is_new = last is None or last[0] is not pair
+        result = self._segmented(pair) if is_new or last is None else last[1]
+        answer = bool(calls) or settings.mode == 'on_request'
+        with self._publishing:
+            if not self._running:
+                return
+            self._last = (pair, result)
+            self.publishers.publish(self.publishers.messages(result, settings, answer=answer))
+            if is_new:
+                self.statistics.finished(time.monotonic() - pair.arrival_s)
+        self._service.answer(calls, True, reply_text(result) if calls else '')
+
+    def _take_options(self) -> None:
+        options, self._options = self._options, None
+        if options is not None:
+            self.segmenter.options = options
+            self._last = None
+
+    def _segmented(self, pair: Pair) -> Result:
+        prepared = self.builder.build(pair.color, pair.depth, self.camera_info)
+        self._warn_of_frames(pair, prepared)
+        began = time.monotonic()
+        try:
+            found = self.segmenter.segment(prepared.frame)
+        except ValueError as error:
+            raise BadFrame('segmenter', str(error)) from error
+        self.statistics.segment_took(time.monotonic() - began)
+        if isinstance(found, Instances):
+            with self._publishing:
+                found = self._identities.update(found, prepared.frame)
+        return Result(prepared, found)
+
+    def _warn_of_frames(self, pair: Pair, prepared: Prepared) -> None:
+        """Warn of frame_ids that make results useless or doubtful; the frame is used."""
+        color_id = prepared.header.frame_id
+        text = ''
+        if not color_id:
+            text = ('colour image has an empty frame_id: boxes and points cannot be placed in TF; '
+                    'set the frame in the camera driver')
+        elif pair.depth is not None and pair.depth.header.frame_id != color_id:
+            text = (f'depth is in frame {pair.depth.header.frame_id!r}, colour in {color_id!r}: '
+                    "use the driver's aligned depth (align_depth.enable:=true)")
+        if text:
+            self.statistics.warned(text)
+            self._log.warn('frame_id', text)
+
+
+def reply_text(result: Result) -> str:
+    """Return the JSON of a ``~/segment`` reply: stamp, frame, ids, those with a pose, count."""
+    ids = result.object_ids()
+    reply: dict[str, Any] = {
+        'stamp': {'sec': result.header.stamp.sec, 'nanosec': result.header.stamp.nanosec},
+        'frame_id': result.header.frame_id,
+        'ids': ids,
+        'count': len(ids),
+    }
+    if isinstance(result.found, Instances):
+        reply['pose_ids'] = pose_array(result.header, result.instances, result.boxes)[1]
+    return json.dumps(reply)

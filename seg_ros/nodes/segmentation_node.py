@@ -1,0 +1,306 @@
+# Copyright 2026 seg_ros contributors
+# SPDX-License-Identifier: Apache-2.0
+
+"""The node: lifecycle, inputs, services and diagnostics of any method."""
+
+from __future__ import annotations
+
+import signal
+import sys
+from typing import Any
+
+import rclpy
+from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus
+from rclpy.clock import Clock, ClockType
+from rclpy.executors import ExternalShutdownException, SingleThreadedExecutor
+from rclpy.lifecycle import LifecycleNode, LifecycleState, TransitionCallbackReturn
+from sensor_msgs.msg import CameraInfo, Image
+from std_srvs.srv import SetBool, Trigger
+
+from seg_ros.nodes import qos
+from seg_ros.nodes.answers import Call, SegmentService
+from seg_ros.nodes.arguments import method_from_arguments
+from seg_ros.nodes.camera_info import is_rectified_topic
+from seg_ros.nodes.diagnostics import array_message, status_message
+from seg_ros.nodes.frames import FrameBuilder
+from seg_ros.nodes.health import InputHealth
+from seg_ros.nodes.inputs import Input
+from seg_ros.nodes.parameters import NodeParameters
+from seg_ros.nodes.pipeline import Log, Pipeline
+from seg_ros.nodes.publishers import Publishers
+from seg_ros.nodes.statistics import Statistics, memory_mb
+from seg_ros.segmenters import load, method_named
+
+COLOR, DEPTH, INFO = 'rgb/image_rect_color', 'depth_registered/image_rect', 'rgb/camera_info'
+_SUCCESS, _FAILURE = TransitionCallbackReturn.SUCCESS, TransitionCallbackReturn.FAILURE
+
+
+class SegmentationNode(LifecycleNode):
+    """Segment RGB-D topics by any registered method; see the contract of topics in the docs.
+
+    Parameters are read and the model is loaded in configure; the topics are subscribed to while
+    active. Raises ValueError for parameters that are not accepted.
+    """
+
+    def __init__(self, node_name: str = 'unseen_objects', **arguments: Any) -> None:
+        super().__init__(node_name, **arguments)
+        self._log = Log(self.get_logger())
+        self._state = 'unconfigured'
+        self._failure = ''
+        self._pipeline: Pipeline | None = None
+        self._health: InputHealth | None = None
+        self._statistics = Statistics()
+        self._settings = NodeParameters(
+            self, lambda: self._state != 'unconfigured', self._parameters_changed)
+        self._steady = Clock(clock_type=ClockType.STEADY_TIME)
+        self._make_services()
+        self._diagnostics = self.create_publisher(
+            DiagnosticArray, '/diagnostics', qos.reliable(10))
+        self.create_timer(1.0, self._diagnose, clock=self._steady)
+        self.create_timer(0.25, self._look_after_inputs, clock=self._steady)
+        if self._settings.node.autostart:
+            self._starter = self.create_timer(0.0, self._autostart, clock=self._steady)
+
+    def on_configure(self, state: LifecycleState) -> TransitionCallbackReturn:
+        """Read the parameters and load the model."""
+        try:
+            self._settings.use_method()
+            self._pipeline = self._built()
+        except (ValueError, OSError, ImportError, RuntimeError) as error:
+            self._failure = f'configure failed: {error}'
+            self.get_logger().error(self._failure)
+            return _FAILURE
+        self._failure = ''
+        self._state = 'inactive'
+        return super().on_configure(state)
+
+    def on_activate(self, state: LifecycleState) -> TransitionCallbackReturn:
+        """Subscribe to the camera and begin to segment."""
+        pipeline = self._configured()
+        done = super().on_activate(state)
+        pipeline.activate()
+        self._health = self._subscribed(pipeline)
+        self._state = 'active'
+        return done
+
+    def on_deactivate(self, state: LifecycleState) -> TransitionCallbackReturn:
+        """Unsubscribe; nothing is published from here on."""
+        self._stop('the node was deactivated')
+        self._state = 'inactive'
+        return super().on_deactivate(state)
+
+    def on_cleanup(self, state: LifecycleState) -> TransitionCallbackReturn:
+        """Let go of the model and the topics."""
+        self._drop_pipeline()
+        self._state = 'unconfigured'
+        return super().on_cleanup(state)
+
+    def on_shutdown(self, state: LifecycleState) -> TransitionCallbackReturn:
+        """Let go of everything."""
+        self._stop('the node is shutting down')
+        self._drop_pipeline()
+        self._state = 'finalized'
+        return super().on_shutdown(state)
+
+    def on_error(self, state: LifecycleState) -> TransitionCallbackReturn:
+        """Return to unconfigured after an error in a transition."""
+        self._stop('a lifecycle transition failed')
+        self._drop_pipeline()
+        self._state = 'unconfigured'
+        return super().on_error(state)
+
+    def close(self) -> None:
+        """End the worker and the subscriptions, whatever the state."""
+        self._stop('the node is shutting down')
+        self._drop_pipeline()
+
+    def _autostart(self) -> None:
+        self.destroy_timer(self._starter)
+        if self._state != 'unconfigured':
+            return
+        if self.trigger_configure() == _SUCCESS:
+            self.trigger_activate()
+
+    def _configured(self) -> Pipeline:
+        if self._pipeline is None:
+            raise RuntimeError('the node is not configured')
+        return self._pipeline
+
+    def _built(self) -> Pipeline:
+        """Load the method chosen and make what publishes its results."""
+        options = self._settings.node
+        method = method_named(options.method)
+        if method.result == 'semantic' and options.mask_id == 0:
+            self.get_logger().debug('mask shows all classes but the first')
+        segmenter = load(options.method, options.weights, options.device, options.backend,
+                         self._settings.method)
+        topic = self.resolve_topic_name(COLOR)
+        rectified = options.input_geometry == 'rectified' or (
+            options.input_geometry == 'auto' and is_rectified_topic(topic))
+        builder = FrameBuilder(needs_depth=segmenter.needs_depth, rectified=rectified)
+        publishers = Publishers(self, method.result, segmenter.needs_depth)
+        self.get_logger().info(
+            f'{options.method} on {segmenter.device} by {segmenter.backend}, images of {topic} '
+            f'taken for {"rectified" if rectified else "raw"}')
+        return Pipeline(segmenter, builder, publishers, self._service, self._statistics,
+                        lambda: self._settings.node, self._log)
+
+    def _subscribed(self, pipeline: Pipeline) -> InputHealth:
+        options = self._settings.node
+        health = InputHealth(pipeline, options, self._log)
+        wanted = options.input_reliability
+        health.color = Input(self, Image, COLOR, health.on_color, wanted)
+        if pipeline.segmenter.needs_depth:
+            health.depth = Input(self, Image, DEPTH, health.on_depth, wanted)
+            health.info = Input(self, CameraInfo, INFO, health.on_info, wanted)
+        return health
+
+    def _stop(self, reason: str) -> None:
+        if self._health is not None:
+            self._health.destroy()
+            self._health = None
+        if self._pipeline is not None:
+            self._pipeline.deactivate(reason)
+
+    def _drop_pipeline(self) -> None:
+        if self._pipeline is not None:
+            self._pipeline.close()
+            self._pipeline = None
+
+    def _make_services(self) -> None:
+        self._service = SegmentService(self, self._segment_called)
+        self.create_service(SetBool, '~/enable', self._enable)
+        self.create_service(Trigger, '~/reset_tracks', self._reset_tracks)
+        self._expiry = self.create_timer(0.05, self._expire_calls, clock=self._steady)
+        self._expiry.cancel()
+
+    def _segment_called(self, call: Call) -> None:
+        if self._state != 'active' or self._pipeline is None:
+            self._service.answer(
+                [call], False, f'the node is {self._state}: activate it to segment')
+        elif not self._pipeline.running:
+            self._service.answer([call], False, 'paused: call ~/enable with true to resume')
+        else:
+            self._pipeline.requested(call)
+            self._expiry.reset()
+
+    def _expire_calls(self) -> None:
+        calls = self._service.open_calls()
+        if not calls:
+            self._expiry.cancel()
+        for call in calls:
+            text = self._expired(call)
+            if text:
+                self._service.answer([call], False, text)
+
+    def _expired(self, call: Call) -> str:
+        """Return why a call cannot be answered any more, '' while it can."""
+        options = self._settings.node
+        waited_s = call.waited_s()
+        if self._pipeline is None or self._health is None:
+            return f'the node is {self._state}'
+        if waited_s > options.segment_timeout:
+            return f'no result within segment_timeout of {options.segment_timeout:g} s'
+        if waited_s > options.max_frame_age and self._pipeline.is_waiting_for_frame(call):
+            why = '; '.join(self._health.problems()) or 'no pair of colour and depth came'
+            return f'no frame newer than max_frame_age of {options.max_frame_age:g} s: {why}'
+        return ''
+
+    def _enable(self, request: SetBool.Request, response: SetBool.Response) -> SetBool.Response:
+        pipeline = self._pipeline
+        if self._state != 'active' or pipeline is None:
+            response.success = False
+            response.message = f'the node is {self._state}: activate it first'
+            return response
+        if request.data and not pipeline.running:
+            pipeline.activate()
+        elif not request.data:
+            pipeline.deactivate('paused by ~/enable')
+        response.success, response.message = True, 'running' if request.data else 'paused'
+        return response
+
+    def _reset_tracks(self, request: Any, response: Trigger.Response) -> Trigger.Response:
+        if self._pipeline is None:
+            response.success, response.message = False, f'the node is {self._state}'
+        else:
+            response.success, response.message = True, self._pipeline.reset_identities()
+        return response
+
+    def _parameters_changed(self, names: set[str]) -> None:
+        if self._pipeline is not None:
+            self._pipeline.use_options(self._settings.method)
+        if self._health is not None:
+            self._health.use(self._settings.node)
+
+    def _look_after_inputs(self) -> None:
+        if self._health is not None:
+            self._health.look()
+
+    def _diagnose(self) -> None:
+        status = status_message(f'{self.get_name()}: segmentation', self._problems(),
+                                self._values())
+        self._diagnostics.publish(array_message(self.get_clock().now().to_msg(), status))
+
+    def _problems(self) -> list[tuple[bytes, str]]:
+        if self._failure:
+            return [(DiagnosticStatus.ERROR, self._failure)]
+        if self._health is None or self._pipeline is None:
+            return [(DiagnosticStatus.OK, self._state)]
+        if not self._pipeline.running:
+            return [(DiagnosticStatus.OK, 'paused')]
+        found = [(DiagnosticStatus.WARN, text) for text in self._health.problems()]
+        trouble = self._statistics.recent_trouble()
+        if trouble is not None:
+            level = DiagnosticStatus.ERROR if trouble.severe else DiagnosticStatus.WARN
+            found.append((level, trouble.text))
+        return found
+
+    def _values(self) -> dict[str, Any]:
+        options = self._settings.node
+        statistics = self._statistics
+        latency, segment = statistics.latency_ms(), statistics.segment_ms()
+        values: dict[str, Any] = {
+            'state': self._state, 'method': options.method, 'mode': options.mode,
+            'rate_hz': statistics.rate_hz(), 'latency_p50_ms': latency[0],
+            'latency_p95_ms': latency[1], 'segment_p50_ms': segment[0],
+            'segment_p95_ms': segment[1], 'segmented': statistics.segmented,
+            'memory_mb': memory_mb(),
+        }
+        if self._pipeline is not None:
+            segmenter = self._pipeline.segmenter
+            values.update(device=segmenter.device, backend=segmenter.backend)
+        drops = statistics.counts()
+        if self._health is not None:
+            values.update(self._health.values())
+            for reason, count in self._health.drops().items():
+                drops[reason] = drops.get(reason, 0) + count
+        values.update({f'dropped_{reason}': count for reason, count in sorted(drops.items())})
+        return values
+
+
+def main(args: list[str] | None = None) -> int:
+    """Run the node until it is interrupted; return the exit code."""
+    node: SegmentationNode | None = None
+    rclpy.init(args=args)
+    try:
+        node = SegmentationNode(method_from_arguments(sys.argv if args is None else args))
+        executor = SingleThreadedExecutor()
+        executor.add_node(node)
+        executor.spin()
+    except (KeyboardInterrupt, ExternalShutdownException):
+        pass
+    except ValueError as error:
+        rclpy.logging.get_logger('segmentation_node').fatal(str(error))
+        return 1
+    finally:
+        # Launch and the terminal both send SIGINT: a second one must not interrupt the teardown.
+        signal.signal(signal.SIGINT, signal.SIG_IGN)
+        if node is not None:
+            node.close()
+            node.destroy_node()
+        rclpy.try_shutdown()
+    return 0
+
+
+if __name__ == '__main__':
+    sys.exit(main())

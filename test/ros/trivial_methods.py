@@ -1,0 +1,92 @@
+# Copyright 2026 seg_ros contributors
+# SPDX-License-Identifier: Apache-2.0
+
+"""Methods without a network, registered under names of their own, and a node that has them."""
+
+from __future__ import annotations
+
+import sys
+import time
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+
+from seg_ros.core.frame import RgbdFrame
+from seg_ros.core.options import Options, option
+from seg_ros.core.results import Instances, SemanticMap
+from seg_ros.segmenters import Method, register
+
+
+@dataclass(frozen=True)
+class BlobOptions(Options):
+    """Options of the blob methods."""
+
+    threshold: int = option(128, 'Least red of an object', minimum=0, maximum=255)
+    far: float = option(2.0, 'Farthest depth of an object in metres', minimum=0.1, maximum=10.0)
+    delay: float = option(0.0, 'Seconds the method pretends to work', minimum=0.0, maximum=10.0)
+    fail: str = option('no', 'What goes wrong', choices=('no', 'value', 'runtime'))
+    levels: int = option(4, 'Fixed as a network is', minimum=1, maximum=8, live=False)
+
+
+class BlobSegmenter:
+    """Call red, near, connected pixels an object."""
+
+    def __init__(self, method: str, options: BlobOptions, needs_depth: bool, device: str) -> None:
+        if device == 'cuda':
+            raise ValueError('device cuda: this machine has no CUDA, use cpu or auto')
+        self.method, self.options, self.needs_depth = method, options, needs_depth
+        self.device, self.backend, self.timings = 'cpu', 'trivial', {}
+
+    def segment(self, frame: RgbdFrame) -> Instances | SemanticMap:
+        time.sleep(self.options.delay)
+        if self.options.fail == 'value':
+            raise ValueError('this frame is not accepted')
+        if self.options.fail == 'runtime':
+            raise RuntimeError('out of memory')
+        red = frame.color[..., 0] >= self.options.threshold
+        if frame.depth is not None:
+            red &= np.nan_to_num(frame.depth, nan=np.inf) < self.options.far
+        if self.method == 'classes':
+            return _classes(red)
+        return Instances.from_labels(cv2.connectedComponents(red.astype(np.uint8))[1])
+
+
+def _classes(red):
+    wall = np.full(red.shape, 0.25, np.float32)
+    probabilities = np.stack([np.where(red, 0.1, 0.75 - 0.15), np.where(red, 0.8, 0.15), wall])
+    probabilities = (probabilities / probabilities.sum(axis=0)).astype(np.float32)
+    return SemanticMap(red.astype(np.uint8), ('floor', 'thing', 'wall'), probabilities)
+
+
+def load_blobs(*, weights, device, backend, options):
+    if weights != 'default':
+        raise FileNotFoundError(f'weights {weights} are not there: see docs for where they come from')
+    return BlobSegmenter('blobs', options, True, device)
+
+
+def load_color_blobs(*, weights, device, backend, options):
+    return BlobSegmenter('color_blobs', options, False, device)
+
+
+def load_classes(*, weights, device, backend, options):
+    return BlobSegmenter('classes', options, False, device)
+
+
+def register_all() -> None:
+    """Register the methods of this module."""
+    for name, loader, depth, result in (
+        ('blobs', 'load_blobs', True, 'instances'),
+        ('color_blobs', 'load_color_blobs', False, 'instances'),
+        ('classes', 'load_classes', False, 'semantic'),
+    ):
+        register(Method(name=name, loader=f'trivial_methods:{loader}',
+                        options='trivial_methods:BlobOptions', needs_depth=depth, result=result,
+                        summary='for tests'))
+
+
+if __name__ == '__main__':
+    from seg_ros.nodes.segmentation_node import main
+
+    register_all()
+    sys.exit(main())
