@@ -1,0 +1,180 @@
+# Copyright 2026 seg_ros contributors
+# SPDX-License-Identifier: Apache-2.0
+"""Write and read data sets of synthetic scenes: a folder of frames, resumable, the same bytes for the same seed."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Callable, Iterator
+from concurrent.futures import ProcessPoolExecutor
+from dataclasses import asdict, dataclass, field
+from functools import partial
+from importlib.metadata import PackageNotFoundError, version
+from multiprocessing import get_context
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from seg_ros.core.frame import CameraModel, RgbdFrame
+from seg_ros.core.io import FrameFolder, read_labels, write_atomically
+from seg_ros.synthetic.catalogue import CLASS_NAMES
+from seg_ros.synthetic.mesh_files import MeshFolder
+from seg_ros.synthetic.renderer import CameraPose, Rendering
+from seg_ros.synthetic.scene import Scene, SceneOptions, draw_scene, scene_rng
+
+FORMAT_VERSION = 1
+MAX_DEPTH_M = 65.535
+
+
+@dataclass(frozen=True)
+class DatasetOptions:
+    """Choose a data set: number of scenes, seed, what a scene is, a folder of meshes that join in."""
+
+    scenes: int
+    seed: int = 0
+    scene: SceneOptions = field(default_factory=SceneOptions)
+    objects: str | None = None
+
+    def __post_init__(self) -> None:
+        if self.scenes < 1:
+            raise ValueError(f'scenes starts at 1, got {self.scenes}')
+        if self.seed < 0:
+            raise ValueError(f'seed starts at 0, got {self.seed}')
+
+
+def frame_name(scene: int, view: int) -> str:
+    """Return the NAME of a frame."""
+    return f'{scene:06d}_{view}'
+
+
+def _png(image: NDArray[Any]) -> bytes:
+    return cv2.imencode('.png', image, [cv2.IMWRITE_PNG_COMPRESSION, 3])[1].tobytes()
+
+
+def _depth_mm(depth_m: NDArray[np.float32]) -> NDArray[np.uint16]:
+    """Return millimetres, 0 where there is none or it is farther than 65.535 m."""
+    seen = np.isfinite(depth_m) & (depth_m <= MAX_DEPTH_M)
+    return np.where(seen, np.round(np.where(seen, depth_m, 0) * 1000), 0).astype(np.uint16)
+
+
+def _camera_json(camera: CameraModel, pose: CameraPose) -> bytes:
+    values = {key: getattr(camera, key) for key in ('width', 'height', 'fx', 'fy', 'cx', 'cy')}
+    values['camera_from_world'] = np.round(pose.matrix(), 9).tolist()
+    return json.dumps(values, indent=1).encode()
+
+
+def write_rendering(folder: Path, name: str, rendering: Rendering, camera: CameraModel, pose: CameraPose) -> None:
+    """Write one frame, each file in one go and the colour last: a frame that is listed is whole."""
+    write_atomically(folder / f'{name}-depth.png', _png(_depth_mm(rendering.depth_m)))
+    write_atomically(folder / f'{name}-labels.png', _png(rendering.labels.astype(np.uint16)))
+    write_atomically(folder / f'{name}-camera.json', _camera_json(camera, pose))
+    write_atomically(folder / f'{name}-color.png', _png(cv2.cvtColor(rendering.color, cv2.COLOR_RGB2BGR)))
+
+
+def _scene_json(scene: Scene, index: int) -> bytes:
+    objects = [{'label': label, 'kind': one.model.kind, 'rotation': np.round(one.rotation, 9).tolist(),
+                'translation_m': np.round(one.translation, 9).tolist()}
+               for label, one in enumerate(scene.objects, start=1)]
+    views = [{'name': frame_name(index, view), 'camera_from_world': np.round(pose.matrix(), 9).tolist()}
+             for view, (_, pose) in enumerate(scene.views)]
+    return json.dumps({'scene': index, 'objects': objects, 'views': views}, indent=1).encode()
+
+
+def write_scene(folder: Path, options: DatasetOptions, index: int) -> int:
+    """Draw and write one scene unless it is there already; its metadata comes last. Returns its index."""
+    record = folder / 'scenes' / f'{index:06d}.json'
+    if record.exists():
+        return index
+    scene = draw_scene(scene_rng(options.seed, index), options.scene, _meshes(options.objects))
+    for view, (camera, pose) in enumerate(scene.views):
+        write_rendering(folder, frame_name(index, view), scene.render(view), camera, pose)
+    write_atomically(record, _scene_json(scene, index))
+    return index
+
+
+_mesh_folders: dict[str, MeshFolder] = {}
+
+
+def _meshes(folder: str | None) -> MeshFolder | tuple[()]:
+    """Return the meshes of a folder, opened once a process."""
+    if folder is None:
+        return ()
+    if folder not in _mesh_folders:
+        _mesh_folders[folder] = MeshFolder(folder)
+    return _mesh_folders[folder]
+
+
+def _versions() -> dict[str, str]:
+    found = {}
+    for name in ('seg_ros', 'numpy', 'opencv-python-headless', 'numba', 'mujoco'):
+        try:
+            found[name] = version(name)
+        except PackageNotFoundError:
+            continue
+    return found
+
+
+def _refuse_other(folder: Path, options: DatasetOptions) -> None:
+    """Raise ValueError where the folder holds a data set that was begun with other options."""
+    begun = folder / 'options.json'
+    mine = json.dumps(asdict(options) | {'format': FORMAT_VERSION}, indent=1, sort_keys=True)
+    if not begun.exists():
+        write_atomically(begun, mine.encode())
+        return
+    old = json.loads(begun.read_text())
+    new = json.loads(mine)
+    same = {key: value for key, value in old.items() if key != 'scenes'}
+    if same != {key: value for key, value in new.items() if key != 'scenes'}:
+        raise ValueError(f'{folder} was begun with other options ({begun.name}): {old}; asked for {new}. '
+                         'Use the same options to go on, or another folder')
+
+
+def generate(folder: str | Path, options: DatasetOptions, *, workers: int = 1,
+             progress: Callable[[int], None] | None = None) -> None:
+    """Write a data set; what is there already is kept, so that a broken run goes on where it stopped.
+
+    `progress` is called with the number of every scene done. The bytes depend on options and versions alone,
+    not on the number of workers. Raises ValueError for a folder begun with other options.
+    """
+    out = Path(folder)
+    (out / 'scenes').mkdir(parents=True, exist_ok=True)
+    _refuse_other(out, options)
+    write = partial(write_scene, out, options)
+    for index in _run(write, options.scenes, workers):
+        if progress is not None:
+            progress(index)
+    summary = asdict(options) | {'format': FORMAT_VERSION, 'versions': _versions(), 'classes': list(CLASS_NAMES)}
+    write_atomically(out / 'dataset.json', json.dumps(summary, indent=1, sort_keys=True).encode())
+
+
+def _run(write: Callable[[int], int], scenes: int, workers: int) -> Iterator[int]:
+    if workers <= 1:
+        yield from map(write, range(scenes))
+        return
+    with ProcessPoolExecutor(workers, mp_context=get_context('spawn'), initializer=_one_thread) as pool:
+        yield from pool.map(write, range(scenes), chunksize=4)
+
+
+def _one_thread() -> None:
+    cv2.setNumThreads(1)
+    os.environ.setdefault('OMP_NUM_THREADS', '1')
+
+
+def list_frames(folder: str | Path) -> list[str]:
+    """Return the names of the whole frames of a folder, sorted."""
+    return FrameFolder(folder).names
+
+
+def read_frame(folder: str | Path, name: str) -> tuple[RgbdFrame, NDArray[np.int32]]:
+    """Read a frame and its labels (H, W) int32; ValueError where the labels are of another size."""
+    frame = FrameFolder(folder).frame(name)
+    path = Path(folder) / f'{name}-labels.png'
+    labels = read_labels(path)
+    if labels.shape != frame.shape:
+        raise ValueError(f'{path} is {labels.shape[1]}x{labels.shape[0]}, its colour image '
+                         f'{frame.shape[1]}x{frame.shape[0]}: labels must have the size of the colour image')
+    return frame, labels

@@ -1,0 +1,274 @@
+# Copyright 2026 seg_ros contributors
+# SPDX-License-Identifier: Apache-2.0
+"""Triangle soups and the few ways in which every procedural object is made from them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+Array = NDArray[np.float64]
+
+
+@dataclass(frozen=True, eq=False)
+class Soup:
+    """Hold triangles with corner normals and texture coordinates.
+
+    positions (T, 3, 3) metres, normals (T, 3, 3) unit, uvs (T, 3, 2), parts (T,) int32: the index of the
+    material of each triangle.
+    """
+
+    positions: Array
+    normals: Array
+    uvs: Array
+    parts: NDArray[np.int32]
+
+    def __len__(self) -> int:
+        return len(self.positions)
+
+    def moved(self, rotation: Array | None = None, translation: Sequence[float] = (0.0, 0.0, 0.0)) -> Soup:
+        """Rotate (3, 3), then translate (3,) metres."""
+        turn = np.eye(3) if rotation is None else rotation
+        return Soup(self.positions @ turn.T + np.asarray(translation, dtype=np.float64),
+                    self.normals @ turn.T, self.uvs, self.parts)
+
+    def scaled(self, factors: Sequence[float]) -> Soup:
+        """Scale each axis by a factor that is not zero."""
+        scale = np.asarray(factors, dtype=np.float64)
+        return Soup(self.positions * scale, _unit(self.normals / scale), self.uvs, self.parts)
+
+    def with_part(self, part: int) -> Soup:
+        """Give every triangle one material index."""
+        return Soup(self.positions, self.normals, self.uvs, np.full(len(self), part, np.int32))
+
+    def deformed(self, bend: Callable[[Array], Array], step_m: float = 1e-5) -> Soup:
+        """Move the vertices by a smooth map (N, 3) -> (N, 3); normals follow by its inverse transposed Jacobian."""
+        points = self.positions.reshape(-1, 3)
+        columns = [(bend(points + step_m * axis) - bend(points - step_m * axis)) / (2 * step_m)
+                   for axis in np.eye(3)]
+        a, b, c = columns
+        cofactors = np.stack([np.cross(b, c), np.cross(c, a), np.cross(a, b)], axis=-1)
+        normals = np.einsum('nij,nj->ni', cofactors, self.normals.reshape(-1, 3))
+        return Soup(bend(points).reshape(-1, 3, 3), _unit(normals).reshape(-1, 3, 3), self.uvs, self.parts)
+
+    def bounds(self) -> tuple[Array, Array]:
+        """Return the lowest and the highest corner of the axis-aligned box, metres."""
+        points = self.positions.reshape(-1, 3)
+        return points.min(axis=0), points.max(axis=0)
+
+
+def _unit(vectors: Array) -> Array:
+    length = np.linalg.norm(vectors, axis=-1, keepdims=True)
+    return vectors / np.maximum(length, 1e-12)
+
+
+def merge(soups: Sequence[Soup]) -> Soup:
+    """Join soups; part indices stay as they are."""
+    return Soup(np.concatenate([soup.positions for soup in soups]),
+                np.concatenate([soup.normals for soup in soups]),
+                np.concatenate([soup.uvs for soup in soups]),
+                np.concatenate([soup.parts for soup in soups]))
+
+
+def ring(segments: int, exponent: float = 2.0, aspect: tuple[float, float] = (1.0, 1.0)) -> Array:
+    """Return a closed superellipse (segments + 1, 2) of half axes `aspect`; exponent 2 is an ellipse, 8 nearly a box."""
+    angle = np.linspace(0.0, 2 * np.pi, segments + 1)
+    cosine, sine = np.cos(angle), np.sin(angle)
+    x = np.sign(cosine) * np.abs(cosine) ** (2.0 / exponent)
+    y = np.sign(sine) * np.abs(sine) ** (2.0 / exponent)
+    points = np.stack([x * aspect[0], y * aspect[1]], axis=1)
+    return _even(points) if exponent > 2.5 else points
+
+
+def _even(points: Array) -> Array:
+    """Space the points of a closed curve evenly, for a superellipse bunches them at its corners."""
+    length = np.concatenate([[0.0], np.cumsum(np.linalg.norm(np.diff(points, axis=0), axis=1))])
+    at = np.linspace(0.0, length[-1], len(points))
+    return np.stack([np.interp(at, length, points[:, 0]), np.interp(at, length, points[:, 1])], axis=1)
+
+
+def _profile_tangents(profile: Array, crease_deg: float) -> tuple[Array, Array]:
+    """Return the tangents (P - 1, 2) at the start and at the end of each profile segment, sharp at creases."""
+    steps = _unit(np.diff(profile, axis=0))
+    mixed = _unit(steps[:-1] + steps[1:])
+    sharp = np.sum(steps[:-1] * steps[1:], axis=1) < np.cos(np.deg2rad(crease_deg))
+    start, end = steps.copy(), steps.copy()
+    start[1:][~sharp] = mixed[~sharp]
+    end[:-1][~sharp] = mixed[~sharp]
+    return start, end
+
+
+def _spread(profile: Array, parts: NDArray[np.int32]) -> tuple[Array, Array]:
+    """Return v at the start and end of each segment: the share of the arc length inside its part."""
+    length = np.linalg.norm(np.diff(profile, axis=0), axis=1)
+    start, end = np.zeros(len(length)), np.zeros(len(length))
+    for part in np.unique(parts):
+        rows = np.flatnonzero(parts == part)
+        total = np.cumsum(length[rows])
+        end[rows] = total / max(total[-1], 1e-9)
+        start[rows] = end[rows] - length[rows] / max(total[-1], 1e-9)
+    return start, end
+
+
+def _quads(corners: Sequence[Array]) -> Array:
+    """Turn four corner grids (P, N, K) into triangles (2 P N, 3, K)."""
+    a, b, c, d = corners
+    pair = np.stack([np.stack([a, b, c], axis=2), np.stack([a, c, d], axis=2)], axis=2)
+    return pair.reshape(-1, 3, a.shape[-1])
+
+
+def loft(profile: Sequence[Sequence[float]] | Array, *, parts: Sequence[int] | None = None, exponent: float = 2.0,
+         aspect: tuple[float, float] = (1.0, 1.0), segments: int = 28, crease_deg: float = 35.0) -> Soup:
+    """Sweep a superellipse along a profile of (radius, height) pairs, metres.
+
+    The profile runs from the bottom's centre outwards and up to the top's centre, or back inside for a
+    hollow thing: normals then point out of the material. Corners sharper than `crease_deg` keep an edge.
+    """
+    path = np.asarray(profile, dtype=np.float64)
+    part = np.zeros(len(path) - 1, np.int32) if parts is None else np.asarray(parts, np.int32)
+    curve = ring(segments, exponent, aspect)
+    around = np.gradient(np.concatenate([curve[-2:-1], curve, curve[1:2]]), axis=0)[1:-1]
+    positions = np.concatenate([path[:, None, :1] * curve[None], np.broadcast_to(
+        path[:, None, 1:], (len(path), segments + 1, 1))], axis=2)
+    start, end = _profile_tangents(path, crease_deg)
+    low, high = (_loft_normals(tangent, curve, around) for tangent in (start, end))
+    u = np.linspace(0.0, 1.0, segments + 1)
+    v_start, v_end = _spread(path, part)
+    uv_low, uv_high = (np.stack(np.broadcast_arrays(u[None], v[:, None]), axis=2) for v in (v_start, v_end))
+    soup = Soup(_quads(_corners(positions[:-1], positions[1:])), _quads(_corners(low, high)),
+                _quads(_corners(uv_low, uv_high)), np.repeat(part, 2 * segments))
+    return _without_slivers(soup)
+
+
+def _loft_normals(tangent: Array, curve: Array, around: Array) -> Array:
+    """Return normals (P - 1, N + 1, 3): the cross product of the tangents around and along."""
+    dr, dz = tangent[:, None, :1], tangent[:, None, 1:]
+    along = np.concatenate([dr * curve[None], np.broadcast_to(dz, dr.shape[:1] + (len(curve), 1))], axis=2)
+    flat = np.concatenate([around, np.zeros((len(around), 1))], axis=1)
+    return _unit(np.cross(np.broadcast_to(flat[None], along.shape), along))
+
+
+def _corners(low: Array, high: Array) -> tuple[Array, Array, Array, Array]:
+    return low[:, :-1], low[:, 1:], high[:, 1:], high[:, :-1]
+
+
+def _without_slivers(soup: Soup) -> Soup:
+    a, b, c = (soup.positions[:, i] for i in range(3))
+    keep = np.linalg.norm(np.cross(b - a, c - a), axis=1) > 1e-10
+    return Soup(soup.positions[keep], soup.normals[keep], soup.uvs[keep], soup.parts[keep])
+
+
+def tube(path: Array, radii: Array, *, flat: float = 1.0, segments: int = 12) -> Soup:
+    """Sweep an ellipse along a path (K, 3) metres with radii (K,); `flat` scales the second axis. Ends are closed."""
+    forward = _unit(np.gradient(path, axis=0))
+    side = _unit(np.cross(forward, _steady_normal(forward)))
+    up = np.cross(side, forward)
+    curve = ring(segments)
+    offset = curve[None, :, :1] * side[:, None] + flat * curve[None, :, 1:] * up[:, None]
+    outward = _unit(flat * curve[None, :, :1] * side[:, None] + curve[None, :, 1:] * up[:, None])
+    positions = path[:, None] + radii[:, None, None] * offset
+    u = np.linspace(0.0, 1.0, segments + 1)
+    v = np.linspace(0.0, 1.0, len(path))
+    uv = np.stack(np.broadcast_arrays(u[None], v[:, None]), axis=2)
+    wall = Soup(_quads(_corners(positions[:-1], positions[1:])), _quads(_corners(outward[:-1], outward[1:])),
+                _quads(_corners(uv[:-1], uv[1:])), np.zeros(2 * segments * (len(path) - 1), np.int32))
+    return merge([wall, _fan(positions[0], -forward[0]), _fan(positions[-1], forward[-1])])
+
+
+def _steady_normal(forward: Array) -> Array:
+    """Return a vector far from every direction of the path: the normal of the path's plane, or an axis."""
+    normal = np.linalg.svd(forward - 0.0, full_matrices=True)[2][2]
+    if np.max(np.abs(forward @ normal)) < 0.9:
+        return normal
+    return np.eye(3)[int(np.argmin(np.max(np.abs(forward), axis=0)))]
+
+
+def _fan(rim: Array, normal: Array) -> Soup:
+    """Close a rim (N + 1, 3) by a fan of triangles."""
+    centre = np.broadcast_to(rim[:-1].mean(axis=0), rim[:-1].shape)
+    positions = np.stack([centre, rim[:-1], rim[1:]], axis=1)
+    normals = np.broadcast_to(normal, positions.shape).copy()
+    uv = np.full(positions.shape[:2] + (2,), 0.5)
+    return Soup(positions, normals, uv, np.zeros(len(positions), np.int32))
+
+
+# Face order: +x, -x, +y, -y, +z, -z; each as (normal axis, sign, axis of u, axis of v).
+_BOX_FACES = ((0, 1, 1, 2), (0, -1, 1, 2), (1, 1, 0, 2), (1, -1, 0, 2), (2, 1, 0, 1), (2, -1, 0, 1))
+
+
+def box(size: Sequence[float], *, tile_m: float | None = None) -> Soup:
+    """Make a box of `size` (x, y, z) metres centred on the origin.
+
+    Texture coordinates show each face its own cell of a 3 x 2 texture, or repeat every `tile_m` metres.
+    """
+    half = np.asarray(size, dtype=np.float64) / 2
+    square = np.array([[-1, -1], [1, -1], [1, 1], [-1, 1]], dtype=np.float64)
+    positions, normals, uvs = [], [], []
+    for face, (axis, sign, first, second) in enumerate(_BOX_FACES):
+        corners = np.zeros((4, 3))
+        corners[:, axis] = sign * half[axis]
+        corners[:, first] = square[:, 0] * half[first]
+        corners[:, second] = square[:, 1] * half[second]
+        normal = np.zeros(3)
+        normal[axis] = sign
+        uv = _face_uv(face, square, (half[first], half[second]), tile_m)
+        for triple in ((0, 1, 2), (0, 2, 3)):
+            positions.append(corners[list(triple)])
+            normals.append(np.tile(normal, (3, 1)))
+            uvs.append(uv[list(triple)])
+    return Soup(np.stack(positions), np.stack(normals), np.stack(uvs), np.zeros(12, np.int32))
+
+
+def _face_uv(face: int, square: Array, half: tuple[float, float], tile_m: float | None) -> Array:
+    if tile_m is not None:
+        return square * np.asarray(half) / tile_m
+    column, row = face // 2, face % 2
+    inset = np.clip((square + 1) / 2, 0.01, 0.99)
+    inset[:, 1] = 1 - inset[:, 1]
+    return np.stack([(column + inset[:, 0]) / 3, (row + inset[:, 1]) / 2], axis=1)
+
+
+def project_uv(soup: Soup, tile_m: float) -> Soup:
+    """Give each triangle texture coordinates by the axis that it faces, repeating every `tile_m` metres."""
+    a, b, c = (soup.positions[:, i] for i in range(3))
+    axis = np.argmax(np.abs(np.cross(b - a, c - a)), axis=1)
+    first = np.array([1, 0, 0])[axis]
+    second = np.array([2, 2, 1])[axis]
+    rows = np.arange(len(soup))[:, None]
+    corner = np.arange(3)[None]
+    uvs = np.stack([soup.positions[rows, corner, first[:, None]],
+                    soup.positions[rows, corner, second[:, None]]], axis=2) / tile_m
+    return Soup(soup.positions, soup.normals, uvs, soup.parts)
+
+
+def from_faces(vertices: Array, faces: NDArray[np.int64], *, crease_deg: float = 40.0) -> Soup:
+    """Make a soup of an indexed mesh (V, 3), (F, 3); normals are smoothed except across sharp edges."""
+    triangles = vertices[faces]
+    flat = np.cross(triangles[:, 1] - triangles[:, 0], triangles[:, 2] - triangles[:, 0])
+    sums = np.zeros_like(vertices)
+    for corner in range(3):
+        np.add.at(sums, faces[:, corner], flat)
+    face_unit = _unit(flat)
+    smooth = _unit(sums)[faces]
+    sharp = np.einsum('fck,fk->fc', smooth, face_unit) < np.cos(np.deg2rad(crease_deg))
+    normals = np.where(sharp[..., None], face_unit[:, None], smooth)
+    zero = np.zeros((len(faces), 3, 2))
+    return _without_slivers(Soup(triangles, normals, zero, np.zeros(len(faces), np.int32)))
+
+
+def rotation_about(axis: Sequence[float], angle_rad: float) -> Array:
+    """Return the rotation (3, 3) by an angle about an axis (Rodrigues)."""
+    x, y, z = np.asarray(axis, dtype=np.float64) / np.linalg.norm(axis)
+    cross = np.array([[0, -z, y], [z, 0, -x], [-y, x, 0]])
+    return np.eye(3) + np.sin(angle_rad) * cross + (1 - np.cos(angle_rad)) * cross @ cross
+
+
+def random_rotation(rng: np.random.Generator) -> Array:
+    """Draw a rotation evenly from SO(3) (Shoemake 1992)."""
+    w, x, y, z = _unit(rng.normal(size=4))
+    return np.array([[1 - 2 * (y * y + z * z), 2 * (x * y - z * w), 2 * (x * z + y * w)],
+                     [2 * (x * y + z * w), 1 - 2 * (x * x + z * z), 2 * (y * z - x * w)],
+                     [2 * (x * z - y * w), 2 * (y * z + x * w), 1 - 2 * (x * x + y * y)]])

@@ -1,0 +1,178 @@
+# Copyright 2026 seg_ros contributors
+# SPDX-License-Identifier: Apache-2.0
+"""Put objects on the table: resting poses, free places, things on and in one another."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+
+from seg_ros.synthetic.mesh import Array, random_rotation, rotation_about
+from seg_ros.synthetic.objects import ObjectModel, Rng
+
+
+@dataclass(frozen=True, eq=False)
+class Placed:
+    """Pair an object with its pose, world from object: rotation (3, 3), translation (3,) metres."""
+
+    model: ObjectModel
+    rotation: Array
+    translation: Array
+
+    def points(self) -> Array:
+        """Return the corners of the convex pieces in the world (N, 3), metres."""
+        return self.model.points() @ self.rotation.T + self.translation
+
+
+def resting_rotation(model: ObjectModel, rng: Rng) -> Array:
+    """Draw an orientation in which the object rests: as built, or on another face of its convex hull."""
+    yaw = rotation_about((0, 0, 1), rng.uniform(0, 2 * np.pi))
+    if rng.random() < model.upright:
+        return yaw
+    return yaw @ _on_face(model.points(), rng)
+
+
+def _on_face(points: Array, rng: Rng) -> Array:
+    """Turn a hull face downwards whose polygon lies under the centre; larger faces more often."""
+    from scipy.spatial import ConvexHull
+
+    hull = ConvexHull(points)
+    centre = points.mean(axis=0)
+    normals = hull.equations[:, :3]
+    gap = -(normals @ centre + hull.equations[:, 3])
+    areas = np.zeros(len(normals))
+    groups = np.round(normals * 20).astype(np.int64)
+    corners = points[hull.simplices]
+    sizes = 0.5 * np.linalg.norm(np.cross(corners[:, 1] - corners[:, 0], corners[:, 2] - corners[:, 0]), axis=1)
+    _, group = np.unique(groups, axis=0, return_inverse=True)
+    areas = np.bincount(group.ravel(), weights=sizes)[group.ravel()]
+    weights = areas * sizes / np.maximum(gap, 1e-3) ** 2
+    return turn_down(normals[int(rng.choice(len(normals), p=weights / weights.sum()))])
+
+
+def turn_down(normal: Array) -> Array:
+    """Return a rotation (3, 3) that brings a unit vector to -z."""
+    axis = np.cross(normal, (0, 0, -1))
+    sine = np.linalg.norm(axis)
+    if sine < 1e-9:
+        return np.eye(3) if normal[2] < 0 else np.diag([1.0, -1.0, -1.0])
+    return rotation_about(axis, float(np.arctan2(sine, -normal[2])))
+
+
+def footprint(points: Array) -> Array:
+    """Return the convex outline (K, 2) of points seen from above, metres."""
+    return cv2.convexHull(points[:, :2].astype(np.float32))[:, 0].astype(np.float64)
+
+
+def overlap(a: Array, b: Array) -> bool:
+    """Tell whether two convex outlines overlap, by the separating axis theorem."""
+    for outline in (a, b):
+        edges = np.roll(outline, -1, axis=0) - outline
+        axes = np.stack([-edges[:, 1], edges[:, 0]], axis=1)
+        pa, pb = axes @ a.T, axes @ b.T
+        if np.any((pa.max(axis=1) < pb.min(axis=1)) | (pb.max(axis=1) < pa.min(axis=1))):
+            return False
+    return True
+
+
+def _grown(outline: Array, margin_m: float) -> Array:
+    centre = outline.mean(axis=0)
+    offset = outline - centre
+    length = np.linalg.norm(offset, axis=1, keepdims=True)
+    return centre + offset * (1 + margin_m / np.maximum(length, 1e-6))
+
+
+class Layout:
+    """Collect outlines on the table and find free places among them."""
+
+    def __init__(self, rng: Rng, spread_m: float) -> None:
+        self.rng, self.spread_m = rng, spread_m
+        self.outlines: list[Array] = []
+
+    def add(self, model: ObjectModel, tries: int = 25) -> Placed | None:
+        """Stand or lay an object where it touches nothing; None where no place is found."""
+        rotation = resting_rotation(model, self.rng)
+        points = model.points() @ rotation.T
+        outline = footprint(points)
+        margin = self.rng.choice([0.001, self.rng.uniform(0.001, 0.05)])
+        for _ in range(tries):
+            place = self.rng.normal(size=2) * self.spread_m * 0.55
+            if np.max(np.abs(place)) > self.spread_m:
+                continue
+            moved = _grown(outline + place, margin)
+            if not any(self._near(moved, other) and overlap(moved, other) for other in self.outlines):
+                self.outlines.append(outline + place)
+                return Placed(model, rotation, np.array([*place, -points[:, 2].min()]))
+        return None
+
+    @staticmethod
+    def _near(a: Array, b: Array) -> bool:
+        return bool(np.all(a.min(axis=0) < b.max(axis=0)) and np.all(b.min(axis=0) < a.max(axis=0)))
+
+
+def stack_on(base: Placed, model: ObjectModel, rng: Rng) -> Placed | None:
+    """Stand an object on the flat top of one that stands as built, its outline inside; None where it does not fit."""
+    if base.model.top is None or base.rotation[2, 2] < 0.999:
+        return None
+    rotation = rotation_about((0, 0, 1), rng.uniform(0, 2 * np.pi))
+    points = model.points() @ rotation.T
+    half_x, half_y, height = base.model.top
+    room = np.array([half_x, half_y]) * 1.6
+    if np.any(np.abs(footprint(points).mean(axis=0)) > 0.02) or np.min(np.ptp(points[:, :2], axis=0)) > 2 * np.max(room):
+        return None
+    shift = base.rotation[:2, :2] @ (rng.uniform(-0.25, 0.25, 2) * (half_x, half_y))
+    z = base.translation[2] + height - points[:, 2].min() + 0.0003
+    return Placed(model, rotation, np.array([*(base.translation[:2] + shift), z]))
+
+
+def lay_out(models: list[ObjectModel], rng: Rng, spread_m: float, stack_share: float = 0.15) -> list[Placed]:
+    """Place objects without physics: standing or lying on the table, some on the flat tops of others.
+
+    No two touch. Objects that find no place are left out.
+    """
+    layout = Layout(rng, spread_m)
+    placed: list[Placed] = []
+    taken: set[int] = set()
+    for model in models:
+        done = None
+        if placed and rng.random() < stack_share:
+            base = int(rng.integers(len(placed)))
+            done = stack_on(placed[base], model, rng) if base not in taken else None
+            if done is not None and not _fits_above(done, placed, base):
+                done = None
+            if done is not None:
+                taken.update((base, len(placed)))
+        done = done or layout.add(model)
+        if done is not None:
+            placed.append(done)
+    return placed
+
+
+def _fits_above(candidate: Placed, placed: list[Placed], base: int) -> bool:
+    """Tell whether a stacked object keeps clear of everything that reaches its height, and rests inside its base."""
+    outline, low = footprint(candidate.points()), candidate.points()[:, 2].min()
+    clear = not any(overlap(outline, footprint(other.points())) for index, other in enumerate(placed)
+                    if index != base and other.points()[:, 2].max() > low)
+    support = footprint(placed[base].points()).astype(np.float32)
+    return clear and cv2.pointPolygonTest(support[:, None], outline.mean(axis=0).tolist(), True) > 0.003
+
+
+def drop_poses(models: list[ObjectModel], placed: list[Placed], rng: Rng, spread_m: float) -> list[Placed]:
+    """Hold objects above others, in cavities' middles and over tops, one higher than the next, ready to fall."""
+    held: list[Placed] = []
+    ceiling = max([float(one.points()[:, 2].max()) for one in placed], default=0.0) + 0.02
+    for model in models:
+        target = placed[int(rng.integers(len(placed)))] if placed and rng.random() < 0.75 else None
+        rotation = resting_rotation(model, rng) if rng.random() < 0.6 else random_rotation(rng)
+        points = model.points() @ rotation.T
+        if target is not None:
+            spread = 0.1 if target.model.cavity else rng.choice([0.15, 0.6])
+            size = np.ptp(target.points()[:, :2], axis=0)
+            place = target.translation[:2] + rng.normal(size=2) * spread * size * 0.3
+        else:
+            place = rng.normal(size=2) * spread_m * 0.4
+        held.append(Placed(model, rotation, np.array([*place, ceiling - points[:, 2].min()])))
+        ceiling += float(np.ptp(points[:, 2])) + 0.01
+    return held

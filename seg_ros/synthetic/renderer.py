@@ -1,0 +1,210 @@
+# Copyright 2026 seg_ros contributors
+# SPDX-License-Identifier: Apache-2.0
+"""Render a world of textured soups: colour, depth and labels of the same pixels."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from seg_ros.core.frame import CameraModel
+from seg_ros.synthetic.mesh import Array, Soup
+from seg_ros.synthetic.objects import Material
+from seg_ros.synthetic.rasterizer import depth_buffers, rasterize
+from seg_ros.synthetic.shading import MIP_LEVELS, Looks, add_lamp, add_surroundings, draw_surfaces
+
+SHADOW_SIZE = 320
+
+
+@dataclass(frozen=True, eq=False)
+class Item:
+    """Place a soup (world frame, metres) with its materials; label 0 is background."""
+
+    soup: Soup
+    materials: tuple[Material, ...]
+    label: int = 0
+
+
+@dataclass(frozen=True, eq=False)
+class Lamp:
+    """Describe a lamp: position (3,) metres, linear colour (3,)."""
+
+    position: Array
+    color: Array
+
+
+@dataclass(frozen=True, eq=False)
+class CameraPose:
+    """Give camera from world: rotation (3, 3) and translation (3,) metres; optical frame (x right, y down, z ahead)."""
+
+    rotation: Array
+    translation: Array
+
+    @property
+    def position(self) -> Array:
+        """Return the camera's place in the world (3,), metres."""
+        return -self.rotation.T @ self.translation
+
+    def matrix(self) -> Array:
+        """Return the homogeneous matrix camera from world (4, 4)."""
+        full = np.eye(4)
+        full[:3, :3], full[:3, 3] = self.rotation, self.translation
+        return full
+
+
+def look_at(position: Array, target: Array, roll_rad: float = 0.0) -> CameraPose:
+    """Aim a camera at a target, its image's up along the world's up (+z) as far as possible, then roll it."""
+    forward = (target - position) / np.linalg.norm(target - position)
+    up = np.array([0.0, 0.0, 1.0]) if abs(forward[2]) < 0.9999 else np.array([0.0, 1.0, 0.0])
+    right = np.cross(forward, up)
+    right /= np.linalg.norm(right)
+    down = np.cross(forward, right)
+    c, s = np.cos(roll_rad), np.sin(roll_rad)
+    rotation = np.stack([c * right + s * down, -s * right + c * down, forward])
+    return CameraPose(rotation, -rotation @ position)
+
+
+@dataclass(frozen=True, eq=False)
+class World:
+    """Hold everything to be drawn, in the world frame."""
+
+    soup: Soup
+    materials: NDArray[np.int32]     # (T,)
+    labels: NDArray[np.int32]        # (T,)
+    texel_density: Array             # (T,)
+    looks: Looks
+    lamps: tuple[Lamp, ...]
+    lamp_poses: tuple[CameraPose, ...]
+    shadow_maps: NDArray[np.float32]
+    shadow_focal: float
+    ambient: Array
+
+
+@dataclass(frozen=True, eq=False)
+class Rendering:
+    """Hold colour (H, W, 3) uint8 RGB, depth_m (H, W) float32 (NaN: nothing hit), labels (H, W) int32."""
+
+    color: NDArray[np.uint8]
+    depth_m: NDArray[np.float32]
+    labels: NDArray[np.int32]
+
+
+def _looks(materials: Sequence[Material]) -> Looks:
+    """Pack all textures with their mip levels into one array of texels."""
+    mips = np.zeros((len(materials), MIP_LEVELS, 3), np.int64)
+    chunks, offset = [], 0
+    for row, paint in enumerate(materials):
+        image = paint.texture
+        for level in range(MIP_LEVELS):
+            mips[row, level] = offset, image.shape[1], image.shape[0]
+            chunks.append(image.reshape(-1, 3))
+            offset += image.shape[0] * image.shape[1]
+            half = (max(image.shape[1] // 2, 1), max(image.shape[0] // 2, 1))
+            image = cv2.resize(image, half, interpolation=cv2.INTER_AREA)
+    gloss = np.array([paint.gloss for paint in materials], np.float64)
+    return Looks(np.ascontiguousarray(np.concatenate(chunks)), mips, gloss)
+
+
+def _texel_density(soup: Soup, materials: NDArray[np.int32], looks: Looks) -> Array:
+    """Return texels per metre of each triangle: the root of texture area over surface area."""
+    p, t = soup.positions, soup.uvs
+    area = np.linalg.norm(np.cross(p[:, 1] - p[:, 0], p[:, 2] - p[:, 0]), axis=1)
+    a, b = t[:, 1] - t[:, 0], t[:, 2] - t[:, 0]
+    texture_area = np.abs(a[:, 0] * b[:, 1] - a[:, 1] * b[:, 0])
+    texels = looks.mips[materials, 0, 1] * looks.mips[materials, 0, 2]
+    return np.sqrt(texture_area * texels / np.maximum(area, 1e-12))
+
+
+def build_world(items: Sequence[Item], lamps: Sequence[Lamp], ambient: Array, *, reach_m: float = 0.9,
+                shadow_size: int = SHADOW_SIZE) -> World:
+    """Join the items and draw the shadow map of each lamp, which covers `reach_m` around the origin."""
+    paints, material_rows, label_rows = [], [], []
+    for item in items:
+        material_rows.append(item.soup.parts + len(paints))
+        label_rows.append(np.full(len(item.soup), item.label, np.int32))
+        paints.extend(item.materials)
+    soups = [item.soup for item in items]
+    soup = Soup(*(np.concatenate([getattr(one, name) for one in soups])
+                  for name in ('positions', 'normals', 'uvs', 'parts')))
+    looks, materials = _looks(paints), np.concatenate(material_rows).astype(np.int32)
+    poses = tuple(look_at(lamp.position, np.zeros(3)) for lamp in lamps)
+    distance = np.mean([np.linalg.norm(lamp.position) for lamp in lamps]) if lamps else 1.0
+    focal = 0.5 * shadow_size * float(distance) / reach_m
+    near = np.linalg.norm(soup.positions.mean(axis=1), axis=1) < 2 * reach_m
+    maps = [_shadow_map(soup.positions[near], pose, focal, shadow_size) for pose in poses]
+    stacked = np.stack(maps) if maps else np.zeros((0, 1, 1), np.float32)
+    return World(soup, materials, np.concatenate(label_rows), _texel_density(soup, materials, looks), looks,
+                 tuple(lamps), poses, stacked, focal, np.asarray(ambient, np.float64))
+
+
+def _shadow_map(positions: Array, pose: CameraPose, focal: float, size: int) -> NDArray[np.float32]:
+    depth, hit = depth_buffers(size, size)
+    centre = 0.5 * (size - 1)
+    rasterize(_transform(positions, pose), (focal, focal), (centre, centre), depth, hit, 0)
+    return depth
+
+
+def _transform(positions: Array, pose: CameraPose) -> Array:
+    return positions @ pose.rotation.T + pose.translation
+
+
+def _illuminate(world: World, pose: CameraPose, rays: tuple[float, float, float, float], depth: NDArray[np.float32],
+                hit: NDArray[np.int32], normals: NDArray[np.float32], albedo: NDArray[np.float32]
+                ) -> NDArray[np.float32]:
+    """Return linear light (H, W, 3): every lamp, the room, reflections."""
+    image = np.zeros_like(albedo)
+    gloss = world.looks.gloss
+    for lamp, lamp_pose, shadow_map in zip(world.lamps, world.lamp_poses, world.shadow_maps, strict=True):
+        turn = lamp_pose.rotation @ pose.rotation.T
+        shift = lamp_pose.rotation @ pose.position + lamp_pose.translation
+        frame = np.ascontiguousarray(np.concatenate([turn, shift[:, None]], axis=1))
+        add_lamp(pose.rotation @ lamp.position + pose.translation, np.asarray(lamp.color, np.float64), frame,
+                 shadow_map, world.shadow_focal, rays, gloss, world.materials, depth, hit, normals, albedo, image)
+    up = np.ascontiguousarray(pose.rotation[:, 2])
+    add_surroundings(world.ambient, up, rays, gloss, world.materials, hit, normals, albedo, image)
+    return image
+
+
+def draw_geometry(world: World, camera: CameraModel, pose: CameraPose
+                  ) -> tuple[NDArray[np.float32], NDArray[np.int32]]:
+    """Return depth_m (H, W) float32, NaN where nothing is hit, and labels (H, W) int32, exact at pixel centres."""
+    depth, hit = depth_buffers(camera.height, camera.width)
+    rasterize(_transform(world.soup.positions, pose), (camera.fx, camera.fy), (camera.cx, camera.cy), depth, hit, 0)
+    labels = np.where(hit >= 0, world.labels[np.maximum(hit, 0)], 0).astype(np.int32)
+    depth[hit < 0] = np.nan
+    return depth, labels
+
+
+def draw_color(world: World, camera: CameraModel, pose: CameraPose, exposure: float | None = None,
+               supersampling: int = 2) -> NDArray[np.uint8]:
+    """Return colour (H, W, 3) uint8 RGB, each pixel the mean of its subpixels; exposure None: set by the picture."""
+    fine = camera.resized(camera.width * supersampling, camera.height * supersampling)
+    triangles = _transform(world.soup.positions, pose)
+    depth, hit = depth_buffers(fine.height, fine.width)
+    rasterize(triangles, (fine.fx, fine.fy), (fine.cx, fine.cy), depth, hit, 0)
+    rays = (fine.fx, fine.fy, fine.cx, fine.cy)
+    normals, albedo = (np.zeros((fine.height, fine.width, 3), np.float32) for _ in range(2))
+    draw_surfaces(triangles, world.soup.normals @ pose.rotation.T, world.soup.uvs, world.materials,
+                  world.texel_density, world.looks.texels, world.looks.mips, rays, depth, hit, normals, albedo)
+    image = _illuminate(world, pose, rays, depth, hit, normals, albedo)
+    if supersampling > 1:
+        image = cv2.resize(image, (camera.width, camera.height), interpolation=cv2.INTER_AREA)
+    return _develop(image, exposure)
+
+
+def _develop(image: NDArray[np.float32], exposure: float | None) -> NDArray[np.uint8]:
+    """Expose so that the mean is mid-grey, roll off the highlights, and apply a gamma of 2."""
+    gain = exposure if exposure is not None else 0.22 / max(float(image.mean()), 1e-3)
+    light = image * np.float32(gain)
+    rolled = np.where(light > 0.7, 0.7 + 0.3 * np.tanh((light - 0.7) / 0.3), light)
+    return np.clip(255 * np.sqrt(rolled) + 0.5, 0, 255).astype(np.uint8)
+
+
+def render(world: World, camera: CameraModel, pose: CameraPose, *, supersampling: int = 2) -> Rendering:
+    """Draw colour, depth and labels of one view."""
+    depth, labels = draw_geometry(world, camera, pose)
+    return Rendering(draw_color(world, camera, pose, supersampling=supersampling), depth, labels)

@@ -1,0 +1,140 @@
+# Copyright 2026 seg_ros contributors
+# SPDX-License-Identifier: Apache-2.0
+"""One scene: objects settled on a table in a room, lamps, and the views that share it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from seg_ros.core.frame import CameraModel
+from seg_ros.synthetic import catalogue
+from seg_ros.synthetic.objects import ObjectModel, Rng
+from seg_ros.synthetic.physics import settle
+from seg_ros.synthetic.placement import Placed, drop_poses, lay_out
+from seg_ros.synthetic.renderer import CameraPose, Item, Rendering, World, build_world, draw_geometry, render
+from seg_ros.synthetic.room import make_lamps, make_surroundings, make_table
+from seg_ros.synthetic.views import draw_camera, draw_pose
+
+
+@dataclass(frozen=True)
+class SceneOptions:
+    """Choose what is drawn: views a scene, image size, physics ('mujoco' or 'none'), share of scenes without objects."""
+
+    views: int = 4
+    width: int = 320
+    height: int = 240
+    physics: str = 'mujoco'
+    empty_share: float = 0.02
+    max_objects: int = 25
+
+    def __post_init__(self) -> None:
+        if self.physics not in ('mujoco', 'none'):
+            raise ValueError(f"physics {self.physics!r} is unknown: choose 'mujoco' or 'none'")
+        if min(self.views, self.width, self.height, self.max_objects) < 1:
+            raise ValueError(f'views, width, height and max_objects start at 1, got {self}')
+
+
+@dataclass(frozen=True, eq=False)
+class Scene:
+    """Hold a world to render, its objects (label = index + 1) and its views."""
+
+    world: World
+    objects: tuple[Placed, ...]
+    views: tuple[tuple[CameraModel, CameraPose], ...]
+
+    def render(self, view: int) -> Rendering:
+        """Draw one view."""
+        camera, pose = self.views[view]
+        return render(self.world, camera, pose)
+
+
+def scene_rng(seed: int, index: int) -> Rng:
+    """Return the generator of one scene, the same whoever draws it."""
+    return np.random.default_rng(np.random.SeedSequence([seed, index]))
+
+
+def _draw_count(rng: Rng, options: SceneOptions) -> int:
+    if rng.random() < options.empty_share:
+        return 0
+    typical = 1 + rng.gamma(3.0, 2.6)
+    return int(min(max(round(typical), 1), options.max_objects))
+
+
+def _draw_models(rng: Rng, count: int, meshes: Sequence[ObjectModel], mesh_share: float = 0.35) -> list[ObjectModel]:
+    """Draw objects; now and then several alike, as in a kitchen cupboard."""
+    models: list[ObjectModel] = []
+    while len(models) < count:
+        if meshes and rng.random() < mesh_share:
+            models.append(meshes[int(rng.integers(len(meshes)))])
+        else:
+            models.append(catalogue.draw_object(rng))
+        if rng.random() < 0.06:
+            models.append(models[-1])
+    return models[:count]
+
+
+def draw_objects(rng: Rng, options: SceneOptions, meshes: Sequence[ObjectModel] = ()) -> tuple[list[Placed], float]:
+    """Draw, place and settle the objects of a scene; returns them with the spread of the group, metres."""
+    models = _draw_models(rng, _draw_count(rng, options), meshes)
+    crowd = rng.uniform(0.6, 1.7)
+    spread = float(np.clip(0.075 * np.sqrt(len(models) + 1) * crowd + 0.06, 0.12, 0.5))
+    if options.physics == 'none':
+        return lay_out(models, rng, spread), spread
+    dropped = int(round(len(models) * rng.choice([0.0, 0.2, 0.4, 0.9], p=[0.35, 0.35, 0.2, 0.1])))
+    standing = lay_out(models[dropped:], rng, spread)
+    return settle(standing + drop_poses(models[:dropped], standing, rng, spread)), spread
+
+
+def draw_scene(rng: Rng, options: SceneOptions, meshes: Sequence[ObjectModel] = ()) -> Scene:
+    """Draw a whole scene: objects, table, room, lamps, views."""
+    objects, spread = draw_objects(rng, options, meshes)
+    table = make_table(rng, spread)
+    kept = tuple(one for one in objects if _rests_on(table.carries, one))
+    items = [Item(one.model.soup.moved(one.rotation, one.translation), one.model.materials, label)
+             for label, one in enumerate(kept, start=1)]
+    candidates = _candidate_views(rng, kept, spread, options)
+    cameras = np.array([pose.position for _, pose in candidates])
+    lamps, ambient = make_lamps(rng)
+    world = build_world(items + list(table.items) + make_surroundings(rng, table, cameras), lamps, ambient)
+    return Scene(world, kept, _good_views(world, candidates, len(kept), options.views))
+
+
+def _rests_on(carries: object, one: Placed) -> bool:
+    """Tell whether an object ended on the table: its middle over the top, not below it, not thrown away."""
+    points = one.points()
+    middle = points.mean(axis=0)
+    inside = bool(carries(middle[None, :2])[0])  # type: ignore[operator]
+    return inside and points[:, 2].min() > -0.01 and points[:, 2].min() < 0.5 and np.linalg.norm(middle[:2]) < 0.8
+
+
+def _candidate_views(rng: Rng, objects: Sequence[Placed], spread: float, options: SceneOptions
+                     ) -> list[tuple[CameraModel, CameraPose]]:
+    """Draw twice the views that are asked for, from one side of the table."""
+    centre = np.mean([one.translation for one in objects], axis=0) if objects else np.zeros(3)
+    azimuth = rng.uniform(0, 2 * np.pi)
+    camera = draw_camera(rng, options.width, options.height)
+    poses = []
+    while len(poses) < 2 * options.views:
+        pose = draw_pose(rng, centre, spread, azimuth)
+        if pose.position[2] > 0.1:
+            poses.append((camera, pose))
+    return poses
+
+
+def _good_views(world: World, candidates: list[tuple[CameraModel, CameraPose]], objects: int, count: int
+                ) -> tuple[tuple[CameraModel, CameraPose], ...]:
+    """Choose views that see something and have nothing right before the lens; fill up with the rest."""
+    good, poor = [], []
+    for camera, pose in candidates:
+        if len(good) == count:
+            break
+        small = camera.resized(max(camera.width // 4, 1), max(camera.height // 4, 1))
+        depth, labels = draw_geometry(world, small, pose)
+        close = float(np.mean(depth < 0.2))
+        share = float(np.mean(labels > 0))
+        fine = close < 0.002 and (objects == 0 or 0.02 < share < 0.75)
+        (good if fine else poor).append((camera, pose))
+    return tuple((good + poor)[:count])
