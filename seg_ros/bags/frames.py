@@ -5,51 +5,57 @@
 
 from __future__ import annotations
 
+import struct
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Generic, TypeVar
 
 from seg_ros.bags.pairing import StampPairer
 from seg_ros.bags.storage import Bag, typestore
 from seg_ros.bags.topics import CameraTopics, choose_topics
-from seg_ros.core.frame import RgbdFrame
 
 DEFAULT_SLOP_S = 0.02
 
+T = TypeVar('T')
+
 
 @dataclass(frozen=True, eq=False)
-class RecordedFrame:
-    """Hold one colour image of a bag as a frame, or the reason why it is none."""
+class RecordedFrame(Generic[T]):
+    """Hold one colour image of a bag, converted, or the reason why it is not."""
 
     name: str
     stamp_ns: int
     log_time_ns: int
-    frame: RgbdFrame | None
+    converted: T | None
     error: str = ''
 
 
-Converter = Callable[[Any, Any, Any], RgbdFrame]
+Converter = Callable[[Any, Any, Any], T]
 
 
-class BagFrames:
+class BagFrames(Generic[T]):
     """Iterate over the frames of an open bag in constant memory.
 
     Colour and depth are paired by stamp within ``slop_s`` seconds; the newest camera_info is
     used, the first one for images before it. ``convert(color, depth or None, info or None)``
-    makes the frame. A frame's NAME is its stamp in seconds.
+    makes the frame. A frame's NAME is its stamp in seconds. A colour image that stays alone is an
+    error unless ``needs_pairs`` is False.
     """
 
     def __init__(
         self,
         bag: Bag,
         topics: CameraTopics,
-        convert: Converter,
+        convert: Converter[T],
         slop_s: float = DEFAULT_SLOP_S,
+        *,
+        needs_pairs: bool = True,
     ) -> None:
         self._bag = bag
         self.topics = topics
         self._convert = convert
         self._slop_ns = round(slop_s * 1e9)
+        self._needs_pairs = needs_pairs
         self._types = typestore()
         self._info: Any = self._first_info()
 
@@ -57,10 +63,14 @@ class BagFrames:
         """Return the number of colour images."""
         return sum(c.msgcount for c in self._bag.connections if c.topic == self.topics.color)
 
-    def __iter__(self) -> Iterator[RecordedFrame]:
+    def __iter__(self) -> Iterator[RecordedFrame[T]]:
         pairer: StampPairer[tuple[int, Any, Any]] = StampPairer(self._slop_ns)
         for connection, log_ns, data in self._bag.messages(self.topics.names()):
-            message = self._types.deserialize_cdr(data, connection.msgtype)
+            message = self._decoded(data, connection.msgtype)
+            if message is None:
+                yield RecordedFrame(stamp_name(log_ns), log_ns, log_ns, None, (
+                    f'a message of {connection.topic} is truncated or of another type'))
+                continue
             if connection.topic == self.topics.camera_info:
                 self._info = message
                 continue
@@ -77,11 +87,11 @@ class BagFrames:
         for color, depth in pairer.ready(finished=finished or alone):
             yield color, None if depth is None else depth[1]
 
-    def _recorded(self, color: tuple[int, Any, Any], depth: Any) -> RecordedFrame:
+    def _recorded(self, color: tuple[int, Any, Any], depth: Any) -> RecordedFrame[T]:
         log_ns, message, info = color
         stamp_ns = stamp_ns_of(message)
         name = stamp_name(stamp_ns)
-        if depth is None and self.topics.depth is not None:
+        if depth is None and self.topics.depth is not None and self._needs_pairs:
             error = (
                 f'no image on {self.topics.depth} within {self._slop_ns / 1e6:g} ms of this '
                 'colour image: raise --slop or check the clocks'
@@ -96,8 +106,17 @@ class BagFrames:
         if self.topics.camera_info is None:
             return None
         for connection, _, data in self._bag.messages([self.topics.camera_info]):
-            return self._types.deserialize_cdr(data, connection.msgtype)
+            return self._decoded(data, connection.msgtype)
         return None
+
+    def _decoded(self, data: bytes, message_type: str) -> Any:
+        """Return the message, or None for bytes that are none."""
+        from rosbags.serde import SerdeError
+
+        try:
+            return self._types.deserialize_cdr(data, message_type)
+        except (SerdeError, ValueError, IndexError, struct.error, UnicodeDecodeError):
+            return None
 
 
 def topics_of(

@@ -6,30 +6,47 @@
 from __future__ import annotations
 
 import argparse
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
+
+import numpy as np
+import numpy.typing as npt
 
 from seg_ros.bags.frames import DEFAULT_SLOP_S, BagFrames, topics_of
 from seg_ros.bags.storage import Bag, is_bag
 from seg_ros.core.frame import RgbdFrame
 from seg_ros.core.io import COLOR_SUFFIXES, FrameFolder, read_camera, read_color, read_depth
 
+if TYPE_CHECKING:
+    from seg_ros.nodes.frames import Prepared
+
 IMAGE_SUFFIXES = ('.png', '.jpg', '.jpeg', '.bmp', '.tif', '.tiff')
 # frames of a folder have no stamps: they pass for a camera of 10 Hz
 FOLDER_PERIOD_NS = 100_000_000
 
 
+def as_they_are(labels: npt.NDArray[Any]) -> npt.NDArray[Any]:
+    """Return the labels: the frame's pixels are the input's."""
+    return labels
+
+
 @dataclass(frozen=True, eq=False)
 class NamedFrame:
-    """Hold a frame under its NAME, or the reason why it cannot be had."""
+    """Hold a frame under its NAME, or the reason why it cannot be had.
+
+    ``frame`` is undistorted where a bag's camera is raw and distorted: ``color`` is the image as
+    it came and ``to_input`` brings labels of the frame to its pixels.
+    """
 
     name: str
     frame: RgbdFrame | None
     error: str = ''
     log_time_ns: int = 0
+    color: npt.NDArray[np.uint8] | None = None
+    to_input: Callable[[npt.NDArray[Any]], npt.NDArray[Any]] = as_they_are
 
 
 class FrameSource(Protocol):
@@ -128,7 +145,7 @@ class ImageSource:
 class BagSource:
     """Read the frames of an open bag; NAME is the stamp in seconds."""
 
-    def __init__(self, frames: BagFrames) -> None:
+    def __init__(self, frames: BagFrames[Prepared]) -> None:
         self.frames = frames
 
     def __len__(self) -> int:
@@ -139,34 +156,22 @@ class BagSource:
         for record in self.frames:
             if record.name == seen:
                 yield NamedFrame(record.name, None, 'its stamp is that of the image before it')
-                continue
+            elif record.converted is None:
+                yield NamedFrame(record.name, None, record.error)
+            else:
+                found = record.converted
+                yield NamedFrame(record.name, found.frame, '', record.log_time_ns, found.color,
+                                 found.to_input)
             seen = record.name
-            yield NamedFrame(record.name, record.frame, record.error, record.log_time_ns)
 
 
 def _bag_source(bag: Bag, args: argparse.Namespace) -> BagSource:
+    from seg_ros.nodes.camera_info import is_rectified_topic
+    from seg_ros.nodes.frames import FrameBuilder
+
     topics = topics_of(bag, args.color_topic, args.depth_topic, args.camera_info_topic)
-    return BagSource(BagFrames(bag, topics, MessageConverter(topics.color), args.slop))
-
-
-class MessageConverter:
-    """Make frames of a bag's messages by the node's own conversions."""
-
-    def __init__(self, color_topic: str) -> None:
-        from seg_ros.nodes.camera_info import is_rectified_topic
-
-        self._rectified = is_rectified_topic(color_topic)
-
-    def __call__(self, color: Any, depth: Any, info: Any) -> RgbdFrame:
-        """Return the frame of a colour message, with depth and camera where they are there."""
-        from seg_ros.nodes.camera_info import camera_model
-        from seg_ros.nodes.conversions import color_from_image, depth_from_image, stamp_ns
-
-        camera = None if info is None else camera_model(info, rectified=self._rectified)
-        return RgbdFrame(
-            color=color_from_image(color),
-            depth=None if depth is None else depth_from_image(depth),
-            camera=camera,
-            stamp_ns=stamp_ns(color.header),
-            frame_id=color.header.frame_id,
-        )
+    builder = FrameBuilder(
+        needs_depth=topics.depth is not None and topics.camera_info is not None,
+        rectified=is_rectified_topic(topics.color),
+    )
+    return BagSource(BagFrames(bag, topics, builder.build, args.slop))

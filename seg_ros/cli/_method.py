@@ -61,8 +61,8 @@ def timed_segment(
     """Return the result of one frame and the seconds that it took."""
     if segmenter.needs_depth and frame.depth is None:
         raise ValueError(
-            f'{segmenter.method} needs depth: a folder has it as NAME-depth.png with camera.json, '
-            'for a single image give --depth and --camera, a bag needs a depth topic'
+            f'{segmenter.method} needs depth: NAME-depth.png with camera.json in a folder, '
+            '--depth and --camera for a single image, depth and camera_info topics in a bag'
         )
     start = time.perf_counter()
     result = segmenter.segment(frame)

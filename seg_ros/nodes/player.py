@@ -23,6 +23,7 @@ DEPTH_ENCODINGS = ('16UC1', '32FC1')
 DISCOVERY_TIMEOUT_S = 30.0
 # between a camera_info of another camera and its first image, which travel on topics of their own
 CAMERA_CHANGE_S = 0.3
+LATE_S = 0.02
 _NANOSECONDS = 10**9
 
 
@@ -149,13 +150,16 @@ class Player:
             )
 
     def play(self, messages: Iterable[CameraMessages]) -> None:
-        """Publish all messages, each at its time or as soon as possible thereafter."""
+        """Publish all messages, each at its time; a delay moves those after it."""
         start_s = time.monotonic()
         for item in messages:
             due_s = start_s + item.time_s / self.setting.rate
             spin_until(self.node, lambda: False, self.stop, due_s - time.monotonic())
             if self.stop.is_set:
                 return
+            late_s = time.monotonic() - due_s
+            # what a wait has cost is not made good by a burst
+            start_s += late_s if late_s > LATE_S else 0.0
             stamp_ns = self._publish(item)
             self.stamps.append((item.name, stamp_ns))
             if self.setting.await_topic is not None and not self._is_answered(stamp_ns):
@@ -175,15 +179,17 @@ class Player:
                 stamp=time_message(time.time_ns()),
                 frame_id=header.frame_id or self.setting.frame_id,
             )
+        self._send(self.topics.camera_info, item.camera_info, header)
         if item.camera_info is not None:
-            item.camera_info.header = header
-            self._publishers[self.topics.camera_info].publish(item.camera_info)
             self._settle(item.camera_info)
-        for topic, message in ((self.topics.depth, item.depth), (self.topics.color, item.color)):
-            if message is not None:
-                message.header = header
-                self._publishers[topic].publish(message)
+        self._send(self.topics.depth, item.depth, header)
+        self._send(self.topics.color, item.color, header)
         return int(header.stamp.sec) * _NANOSECONDS + int(header.stamp.nanosec)
+
+    def _send(self, topic: str | None, message: Any, header: Header) -> None:
+        if topic is not None and message is not None:
+            message.header = header
+            self._publishers[topic].publish(message)
 
     def _settle(self, info: CameraInfo) -> None:
         camera = (info.width, info.height, tuple(info.k), tuple(info.p), tuple(info.d))

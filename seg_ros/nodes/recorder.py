@@ -70,7 +70,7 @@ class Recorder:
 
 
 def message_class(message_type: str) -> type:
-    """Return the class of a type such as 'sensor_msgs/msg/Image'; ValueError where there is none."""
+    """Return the class of a type such as 'sensor_msgs/msg/Image'; ValueError without one."""
     package, kind, name = message_type.split('/')
     try:
         return getattr(importlib.import_module(f'{package}.{kind}'), name)

@@ -120,4 +120,4 @@ def test_single_image_without_depth_says_what_to_give(tmp_path, capsys):
     write_color(tmp_path / 'photo.jpg', small_frame()[0].color)
     out = tmp_path / 'out'
     assert segment(tmp_path / 'photo.jpg', '--method', 'trivial', '--output', out) == 1
-    assert 'give --depth and --camera' in capsys.readouterr().err
+    assert '--depth and --camera for a single image' in capsys.readouterr().err
