@@ -6,11 +6,13 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, Protocol
 
 import cv2
 import numpy as np
+import numpy.typing as npt
 
 from seg_ros.bags.writer import BagWriter
 from seg_ros.cli._inputs import NamedFrame
@@ -38,6 +40,14 @@ def open_results(output: Path, method: str) -> ResultWriter:
     return ResultBag(output, method) if output.suffix == '.mcap' else ResultFolder(output)
 
 
+def at_input(
+    named: NamedFrame, frame: RgbdFrame, result: Instances
+) -> tuple[Instances, npt.NDArray[np.uint8]]:
+    """Return the instances and their overlay at the pixels of the image as it came."""
+    seen = replace(result, labels=named.to_input(result.labels))
+    return seen, draw_overlay(frame.color if named.color is None else named.color, seen)
+
+
 class ResultFolder:
     """Write NAME-labels.png, NAME-overlay.png and objects.json (classes: NAME-classes.png)."""
 
@@ -51,10 +61,9 @@ class ResultFolder:
         if isinstance(result, SemanticMap):
             self._write_classes(named.name, result)
             return
-        write_labels(self.folder / f'{named.name}-labels.png', result.id_image())
-        write_color(
-            self.folder / f'{named.name}-overlay.png', draw_overlay(frame.color, result)
-        )
+        seen, picture = at_input(named, frame, result)
+        write_labels(self.folder / f'{named.name}-labels.png', seen.id_image())
+        write_color(self.folder / f'{named.name}-overlay.png', picture)
         self.objects[named.name] = describe_objects(frame, result)
 
     def _write_classes(self, name: str, result: SemanticMap) -> None:
@@ -85,9 +94,10 @@ class ResultBag:
         if isinstance(result, SemanticMap):
             raise ValueError('classes are written to a folder only: --output FOLDER')
         stamp_ns = frame.stamp_ns or named.log_time_ns
+        seen, picture = at_input(named, frame, result)
         for topic, pixels, encoding in (
-            (self._label, result.id_image().astype(np.uint16), 'mono16'),
-            (self._overlay, draw_overlay(frame.color, result), 'rgb8'),
+            (self._label, seen.id_image().astype(np.uint16), 'mono16'),
+            (self._overlay, picture, 'rgb8'),
         ):
             message = self._image(pixels, encoding, stamp_ns, frame.frame_id)
             self._bag.write_message(topic, named.log_time_ns, message)
