@@ -18,7 +18,13 @@ from torch.utils.data import DataLoader, Dataset
 
 from seg_ros.core.io import read_camera, read_color, read_depth, read_labels
 from seg_ros.training.options import TrainOptions
-from seg_ros.training.samples import Sample, View, training_sample, validation_sample
+from seg_ros.training.samples import (
+    Sample,
+    View,
+    training_sample,
+    validation_sample,
+    with_sensor_noise,
+)
 from seg_ros.unseen.preprocessing import Preprocessing
 
 _REFRESH_S = 30.0
@@ -93,12 +99,15 @@ class PlannedBatches(Dataset[Batch]):
         """Read the plan's samples: (B, 3, h, w), (B, 3, h, w), (B, h/2, w/2)."""
         self.folder.refresh()
         rng = np.random.default_rng([self.options.seed, plan.step])
-        samples = []
-        for index in rng.integers(len(self.folder), size=plan.count):
-            view = self.folder.view(self.folder.names[index])
-            samples.append(training_sample(
-                view, plan.kind, (plan.width, plan.height), self.options, self.preprocessing,
-                rng))
+        share = 1 if plan.kind == 'full' else min(self.options.crops_per_view, plan.count)
+        samples: list[Sample] = []
+        while len(samples) < plan.count:
+            name = self.folder.names[rng.integers(len(self.folder))]
+            noisy = with_sensor_noise(self.folder.view(name), rng)
+            samples += [
+                training_sample(noisy, plan.kind, (plan.width, plan.height), self.options,
+                                self.preprocessing, rng)
+                for _ in range(min(share, plan.count - len(samples)))]
         return stacked(samples)
 
 

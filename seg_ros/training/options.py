@@ -30,6 +30,9 @@ class TrainOptions(Options):
     crop_share: float = option(
         0.67, 'share of the training spent on crops', minimum=0.0, maximum=1.0)
     crop_batch: int = option(8, 'crops in a batch', minimum=1, maximum=1024)
+    crops_per_view: int = option(
+        2, 'crops of one view in a batch: reading and noise cost about as much as a step',
+        minimum=1, maximum=64)
     full_batch: int = option(4, 'whole views in a batch', minimum=1, maximum=1024)
     zoom_size: int = option(160, 'side of the squares of the zoom stage, pixels', minimum=16)
     samples: int = option(45000, 'samples to train on', minimum=1)

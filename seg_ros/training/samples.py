@@ -135,7 +135,7 @@ def random_scale(options: TrainOptions, lowest: float, rng: np.random.Generator)
 
 
 def training_sample(
-    view: View,
+    noisy: View,
     kind: str,
     size: tuple[int, int],
     options: TrainOptions,
@@ -144,9 +144,8 @@ def training_sample(
 ) -> Sample:
     """Return colour, XYZ (3, h, w) float32 and labels (h/2, w/2) int64 of a random variation.
 
-    ``kind`` is 'crop', 'full' or 'zoom', ``size`` the network input (w, h).
+    ``noisy`` is a view with sensor noise, ``kind`` is 'crop', 'full' or 'zoom', ``size`` the network input (w, h).
     """
-    noisy = with_sensor_noise(view, rng)
     if kind == 'zoom':
         box = object_box(noisy, rng)
     else:
