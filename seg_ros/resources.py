@@ -37,7 +37,7 @@ def _config_folders() -> Iterator[Path]:
         from ament_index_python.packages import get_package_share_directory
 
         yield Path(get_package_share_directory('seg_ros')) / 'config'
-    except (ImportError, LookupError):
+    except (ImportError, LookupError, OSError):  # OSError: AMENT_PREFIX_PATH is not set
         pass
     for prefix in dict.fromkeys((sys.prefix, sys.base_prefix)):
         yield Path(prefix) / _SHARE

@@ -1,0 +1,84 @@
+# Copyright 2026 seg_ros contributors
+# SPDX-License-Identifier: Apache-2.0
+
+"""Start the node in a process of its own and send it frames over the middleware."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import tempfile
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from seg_ros.benchmark.process import ChildProcess, python_command
+from seg_ros.benchmark.trivial import NAME as TRIVIAL
+
+if TYPE_CHECKING:
+    from seg_ros.benchmark.frames import FreshFrames
+    from seg_ros.benchmark.report import Report
+    from seg_ros.nodes.latency import CameraProbe
+    from seg_ros.segmenters import Segmenter
+
+START_TIMEOUT_S = 60.0
+_NODE = 'seg_ros.nodes.segmentation_node'
+_TRIVIAL_NODE = (
+    'import sys; from seg_ros.benchmark.trivial import register_trivial; register_trivial(); '
+    f'from {_NODE} import main; sys.exit(main(sys.argv))')
+
+
+def node_latency(
+    report: Report, args: argparse.Namespace, segmenter: Segmenter, frames: FreshFrames,
+    progress: Callable[[str], None],
+) -> None:
+    """Add the node's latency over the bare segmenter, and the time it took to start."""
+    from seg_ros.benchmark.node import measure_latency
+    from seg_ros.cli._method import assigned
+
+    values = {'method': segmenter.method, 'weights': str(args.weights), 'device': args.device,
+              'backend': args.backend, 'zoom': False, **assigned(args.assignments)}
+    command = python_command('-m', _NODE, '--ros-args', *_parameters(values))
+    with _node_and_probe(command, segmenter.method, args.threads) as (_, probe, started_s):
+        report.findings['node start to its topics s'] = started_s
+        measure_latency(report, probe, segmenter, frames, iterations=args.iterations,
+                        warmup=args.warmup, progress=progress)
+
+
+def node_memory(
+    report: Report, args: argparse.Namespace, frames: FreshFrames,
+    progress: Callable[[str], None],
+) -> None:
+    """Add latency and growth of the node with the trivial method over many frames."""
+    from seg_ros.benchmark.node import measure_memory
+
+    command = python_command('-c', _TRIVIAL_NODE, '--ros-args', *_parameters({'method': TRIVIAL}))
+    with _node_and_probe(command, TRIVIAL, args.threads) as (child, probe, started_s):
+        report.findings['node start to its topics s'] = started_s
+        measure_memory(report, probe, child.pid, frames, count=args.frames, progress=progress)
+
+
+def _parameters(values: dict[str, object]) -> list[str]:
+    words = (f'{name}:={str(value).lower() if isinstance(value, bool) else value}'
+             for name, value in values.items())
+    return [part for word in words for part in ('-p', word)]
+
+
+@contextmanager
+def _node_and_probe(
+    command: list[str], name: str, threads: int | None
+) -> Iterator[tuple[ChildProcess, CameraProbe, float]]:
+    """Yield the node's process, a probe connected to it, and the seconds that took."""
+    from seg_ros.nodes.latency import CameraProbe, ros_environment
+    from seg_ros.resources import config_path
+
+    environment = ros_environment(config_path('fastdds_images.xml'))
+    os.environ.update(environment)  # for the probe: the middleware reads it when it starts
+    if threads:
+        environment['OMP_NUM_THREADS'] = str(threads)
+    with tempfile.TemporaryDirectory() as folder:
+        child = ChildProcess(command, environment, Path(folder) / 'node.log')
+        with child, CameraProbe(f'{name}/label') as probe:
+            started_s = probe.wait_for_node(START_TIMEOUT_S, child.require_alive)
+            yield child, probe, started_s

@@ -1,0 +1,149 @@
+# Copyright 2026 seg_ros contributors
+# SPDX-License-Identifier: Apache-2.0
+
+"""Measure a method, its parts and its peers on this machine, or the node alone.
+
+unseen_objects: frame to labels with its stages, the network by each backend, mean shift in its
+forms against the plain one, and what the node adds to the bare call. node: latency and memory of
+the node with a method that does next to nothing. Prints a Markdown table.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from seg_ros.benchmark.frames import FreshFrames
+    from seg_ros.benchmark.report import Report
+    from seg_ros.segmenters import Segmenter
+
+HELP = 'measure speed, latency and memory'
+SUBJECTS = ('unseen_objects', 'node')
+PARTS = ('segment', 'backends', 'mean_shift', 'node')
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add the command's arguments."""
+    parser.formatter_class = argparse.RawDescriptionHelpFormatter
+    parser.add_argument('subject', choices=SUBJECTS, metavar='SUBJECT',
+                        help='unseen_objects or node')
+    parser.add_argument('--input', default='auto', metavar='FOLDER',
+                        help='frames to measure on: a folder, synthetic or arc2017')
+    parser.add_argument('--iterations', type=_at_least_one, default=15, help='rounds that count')
+    parser.add_argument('--warmup', type=_at_least_one, default=3, help='rounds before')
+    parser.add_argument('--threads', type=_at_least_one, help='native threads (default: cores)')
+    parser.add_argument('--parts', nargs='+', choices=PARTS, default=list(PARTS),
+                        help='parts of unseen_objects (default: all)')
+    parser.add_argument('--zoom', action='store_true', help='measure the second stage as well')
+    parser.add_argument('--pixels', type=_at_least_one, default=307_200, help='mean shift: pixels')
+    parser.add_argument('--dimensions', type=_at_least_one, default=64,
+                        help='mean shift: dimensions')
+    parser.add_argument('--frames', type=_at_least_one, default=2000, help='node: frames to send')
+    parser.add_argument('--json', type=Path, metavar='FILE', help='write the figures as JSON')
+    parser.add_argument('--markdown', type=Path, metavar='FILE', help='write the tables')
+    _add_method_arguments(parser)
+
+
+def _add_method_arguments(parser: argparse.ArgumentParser) -> None:
+    group = parser.add_argument_group('method')
+    group.add_argument('--weights', default='default', help="weights file, or 'default'")
+    group.add_argument('--device', default='auto', help='auto, cpu, cuda or cuda:N')
+    group.add_argument('--backend', default='auto', help='auto, torch, onnxruntime or openvino')
+    group.add_argument('--set', metavar='NAME=VALUE', dest='assignments', action='append',
+                       default=[], help='set an option of the method; may be repeated')
+
+
+def _at_least_one(text: str) -> int:
+    value = int(text)
+    if value < 1:
+        raise argparse.ArgumentTypeError(f'{value}: at least 1')
+    return value
+
+
+def run(args: argparse.Namespace) -> int:
+    """Measure, print the tables, write the files."""
+    from seg_ros.benchmark.report import to_markdown, write_json, write_markdown
+
+    report = _measured(args)
+    print(to_markdown(report), end='')
+    if args.json:
+        write_json(report, args.json)
+    if args.markdown:
+        write_markdown(report, args.markdown)
+    return 0
+
+
+def _measured(args: argparse.Namespace) -> Report:
+    from seg_ros.benchmark.frames import frames_from
+    from seg_ros.benchmark.report import Report
+
+    _set_threads(args.threads)
+    frames = frames_from(args.input)
+    width, height = frames.size
+    report = Report(args.subject, {
+        'input': frames.name, 'size': f'{width}x{height}', 'iterations': args.iterations,
+        'warmup': args.warmup, 'backend': args.backend, 'weights': str(args.weights),
+        'options': ' '.join(args.assignments) or 'as they are'})
+    if args.subject == 'node':
+        _node_alone(report, args, frames)
+    else:
+        _unseen_objects(report, args, frames)
+    return report
+
+
+def _set_threads(count: int | None) -> None:
+    import cv2
+    import torch
+
+    if count:
+        torch.set_num_threads(count)
+    cv2.setNumThreads(torch.get_num_threads())
+
+
+def _progress(text: str) -> None:
+    print(text, file=sys.stderr, flush=True)
+
+
+def _unseen_objects(report: Report, args: argparse.Namespace, frames: FreshFrames) -> None:
+    from seg_ros.backends import installed_backends
+    from seg_ros.benchmark.segmenting import measure_backends, measure_segmenters
+
+    rounds = {'iterations': args.iterations, 'warmup': args.warmup}
+    segmenter = _load(args, args.backend, zoom=False)
+    if 'segment' in args.parts:
+        named = [('zoom off', segmenter)]
+        if args.zoom:
+            named.append(('zoom on', _load(args, args.backend, zoom=True)))
+        measure_segmenters(report, named, frames, progress=_progress, **rounds)
+    if 'backends' in args.parts:
+        names = installed_backends() if segmenter.device == 'cpu' else ('torch',)
+        measure_backends(report, lambda name: _load(args, name, zoom=False), names, frames,
+                         progress=_progress, **rounds)
+    if 'mean_shift' in args.parts:
+        from seg_ros.benchmark.clustering import measure_mean_shift
+
+        _progress('mean shift: exact and fast against the plain form')
+        measure_mean_shift(report, pixels=args.pixels, dimensions=args.dimensions,
+                           iterations=max(1, args.iterations // 5))
+    if 'node' in args.parts:
+        from seg_ros.cli._benchmark_node import node_latency
+
+        node_latency(report, args, segmenter, frames, _progress)
+
+
+def _load(args: argparse.Namespace, backend: str, *, zoom: bool) -> Segmenter:
+    from seg_ros.cli._method import assigned
+    from seg_ros.segmenters import load, options_type
+
+    values = {'zoom': zoom, **assigned(args.assignments)}
+    options = options_type('unseen_objects')().replaced(**values)
+    return load('unseen_objects', args.weights, args.device, backend, options)
+
+
+def _node_alone(report: Report, args: argparse.Namespace, frames: FreshFrames) -> None:
+    from seg_ros.cli._benchmark_node import node_memory
+
+    node_memory(report, args, frames, _progress)
