@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
 _POLYNOMIAL = ('plumb_bob', 'rational_polynomial', '')
 _FISHEYE = 'equidistant'
+_MOST_RAW_PIXELS_OFF = 2.0
 
 
 def is_rectified_topic(topic: str) -> bool:
@@ -117,7 +118,7 @@ class Rectifier:
             )
         self.camera = replace(camera, distortion=None)
         self._forward = _raw_positions(camera, distortion_model)
-        self._back = _rectified_positions(camera, distortion_model)
+        self._back = _rectified_positions(camera, distortion_model, self._forward)
 
     def color(self, raw: npt.NDArray[np.uint8]) -> npt.NDArray[np.uint8]:
         """Return the undistorted colour image (H, W, 3); black where the raw one has nothing."""
@@ -148,9 +149,13 @@ def _raw_positions(
 
 
 def _rectified_positions(
-    camera: CameraModel, model: str
+    camera: CameraModel, model: str, forward: tuple[npt.NDArray[np.float32], ...]
 ) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64], npt.NDArray[np.bool_]]:
-    """Return for every raw pixel the nearest undistorted column and row, and whether it is one."""
+    """Return for every raw pixel the nearest undistorted column and row, and whether it is one.
+
+    Where a strong distortion has no inverse, the iteration ends anywhere: such pixels are found
+    by distorting the answer again.
+    """
     grid = np.stack(np.meshgrid(np.arange(camera.width), np.arange(camera.height)), -1)
     points = grid.reshape(-1, 1, 2).astype(np.float64)
     matrix, distortion = camera.matrix, np.array(camera.distortion, np.float64)
@@ -159,5 +164,7 @@ def _rectified_positions(
     found = np.rint(np.nan_to_num(found, nan=-1.0, posinf=-1.0, neginf=-1.0))
     limits = np.array([camera.width, camera.height])
     inside = np.all((found >= 0) & (found < limits), axis=-1, keepdims=False)
-    nearest = np.clip(found, 0, limits - 1).astype(np.int64)
-    return nearest[..., 0], nearest[..., 1], inside
+    columns, rows = np.moveaxis(np.clip(found, 0, limits - 1).astype(np.int64), -1, 0)
+    for again, expected in zip(forward, np.moveaxis(grid, -1, 0), strict=True):
+        inside &= np.abs(again[rows, columns] - expected) < _MOST_RAW_PIXELS_OFF
+    return columns, rows, inside

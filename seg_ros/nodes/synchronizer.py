@@ -91,7 +91,7 @@ class PairSynchronizer:
         newest = self._newest_ns[topic]
         if newest is not None and stamp_ns < newest - _JUMP_NS:
             self.resets += 1
-            self.drops['unpaired'] += sum(map(len, self._queues))
+            self.drops += Counter(unpaired=sum(map(len, self._queues)))
             self.reset()
             newest = None
         self._newest_ns[topic] = stamp_ns if newest is None else max(newest, stamp_ns)

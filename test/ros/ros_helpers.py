@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import signal
 import subprocess
@@ -134,10 +135,8 @@ class Robot:
         self.thread.start()
 
     def _spin(self) -> None:
-        try:
+        with contextlib.suppress(rclpy.executors.ExternalShutdownException):
             self.executor.spin()
-        except rclpy.executors.ExternalShutdownException:
-            pass
 
     def listen(self, topic: str, latched: bool = True) -> None:
         durability = (QoSDurabilityPolicy.TRANSIENT_LOCAL

@@ -61,7 +61,7 @@ def _classes(red):
 
 def load_blobs(*, weights, device, backend, options):
     if weights != 'default':
-        raise FileNotFoundError(f'weights {weights} are not there: see docs for where they come from')
+        raise FileNotFoundError(f'{weights} is not there: see where weights come from')
     return BlobSegmenter('blobs', options, True, device)
 
 
