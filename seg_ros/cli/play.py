@@ -43,6 +43,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
                         help='frame_id of a folder (default: %(default)s)')
     parser.add_argument('--keep-stamps', action='store_true',
                         help="keep a bag's stamps instead of the time of sending")
+    parser.add_argument('--quiet', action='store_true', help='no line a frame')
     _add_waiting(parser)
     add_bag_arguments(parser)
 
@@ -73,11 +74,15 @@ def run(args: argparse.Namespace) -> int:
         setting = Playing(args.rate, args.subscribers, args.await_topic, args.await_timeout,
                           args.frame_id, args.keep_stamps)
         with _opened(args) as (topics, messages):
-            player = Player(node, topics, stop, setting)
+            player = Player(node, topics, stop, setting, report=_quiet if args.quiet else print)
             player.wait_for_subscribers(args.timeout)
             player.play(messages)
             player.flush()
     return _report(args, player)
+
+
+def _quiet(text: str) -> None:
+    """Say nothing."""
 
 
 def _report(args: argparse.Namespace, player: Player) -> int:
@@ -85,9 +90,6 @@ def _report(args: argparse.Namespace, player: Player) -> int:
 
     if args.stamps:
         write_atomically(args.stamps, json.dumps(player.stamps).encode())
-    for name in player.unanswered:
-        print(f'{name}: no answer on {args.await_topic} in {args.await_timeout:g} s',
-              file=sys.stderr)
     print(f'{len(player.stamps)} frames sent')
     return 1 if player.unanswered else 0
 

@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import json
+import math
 from pathlib import Path
 from typing import Any
 
@@ -21,7 +22,7 @@ def describe_objects(frame: RgbdFrame, instances: Instances) -> list[dict[str, A
     """Return one JSON-ready entry an object: id, class, score, box_xyxy, area_px, centroid_m.
 
     The box is in pixels with x2, y2 exclusive; the centroid is the mean of the object's points
-    in metres in the camera's optical frame, null where it has no depth.
+    in metres in the camera's optical frame, null where it has no depth; so is a NaN score.
     """
     centroids = centroids_cam(frame, instances)
     boxes, areas = instances.boxes_xyxy(), instances.areas()
@@ -29,7 +30,7 @@ def describe_objects(frame: RgbdFrame, instances: Instances) -> list[dict[str, A
         {
             'id': int(instances.ids[row]),
             'class': instances.class_names[int(instances.class_ids[row])],
-            'score': round(float(instances.scores[row]), 4),
+            'score': _score(float(instances.scores[row])),
             'box_xyxy': boxes[row].astype(int).tolist(),
             'area_px': int(areas[row]),
             'centroid_m': _rounded(centroids[row]),
@@ -50,6 +51,10 @@ def centroids_cam(frame: RgbdFrame, instances: Instances) -> npt.NDArray[np.floa
     sums = [np.bincount(owners, points[:, axis], minlength=count) for axis in range(3)]
     with np.errstate(invalid='ignore'):
         return np.stack(sums, axis=1) / number[:, None]
+
+
+def _score(value: float) -> float | None:
+    return None if math.isnan(value) else round(value, 4)
 
 
 def _rounded(point_m: npt.NDArray[np.float64]) -> list[float] | None:

@@ -6,7 +6,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -118,6 +118,7 @@ class Player:
     setting: Playing = field(default_factory=Playing)
     stamps: list[tuple[str, int]] = field(default_factory=list)
     unanswered: list[str] = field(default_factory=list)
+    report: Callable[[str], None] = lambda text: None
 
     def __post_init__(self) -> None:
         kinds = {self.topics.color: Image, self.topics.depth: Image,
@@ -162,8 +163,18 @@ class Player:
             start_s += late_s if late_s > LATE_S else 0.0
             stamp_ns = self._publish(item)
             self.stamps.append((item.name, stamp_ns))
-            if self.setting.await_topic is not None and not self._is_answered(stamp_ns):
-                self.unanswered.append(item.name)
+            self._follow(item.name, stamp_ns)
+
+    def _follow(self, name: str, stamp_ns: int) -> None:
+        """Wait for the answer to a frame where that is asked for, and report."""
+        sent_s = time.monotonic()
+        if self.setting.await_topic is None:
+            self.report(f'{name}: sent')
+        elif self._is_answered(stamp_ns):
+            self.report(f'{name}: answered in {1e3 * (time.monotonic() - sent_s):.0f} ms')
+        elif not self.stop.is_set:
+            self.unanswered.append(name)
+            self.report(f'{name}: no answer in {self.setting.await_timeout_s:g} s')
 
     def flush(self, timeout_s: float = 5.0) -> None:
         """Wait until the subscribers have what was sent, as far as they are reliable."""
