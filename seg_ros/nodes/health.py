@@ -10,7 +10,7 @@ from typing import Any
 
 from seg_ros.nodes.conversions import stamp_ns
 from seg_ros.nodes.inputs import Input
-from seg_ros.nodes.parameters import NodeOptions
+from seg_ros.nodes.node_options import NodeOptions
 from seg_ros.nodes.pipeline import Log, Pipeline
 from seg_ros.nodes.synchronizer import Pair, PairSynchronizer
 

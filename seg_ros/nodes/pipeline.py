@@ -17,7 +17,7 @@ from seg_ros.nodes.answers import Call, SegmentService
 from seg_ros.nodes.frames import BadFrame, FrameBuilder, Prepared
 from seg_ros.nodes.identities import Identities, PerFrame
 from seg_ros.nodes.markers import pose_array
-from seg_ros.nodes.parameters import NodeOptions
+from seg_ros.nodes.node_options import NodeOptions
 from seg_ros.nodes.publishers import Publishers, Result
 from seg_ros.nodes.statistics import Statistics
 from seg_ros.nodes.synchronizer import Pair

@@ -24,7 +24,7 @@ from seg_ros.nodes import qos
 from seg_ros.nodes.conversions import ENCODINGS, image_from_array
 from seg_ros.nodes.frames import BadFrame, Prepared
 from seg_ros.nodes.markers import MarkerBuilder, object_boxes, pose_array
-from seg_ros.nodes.parameters import NodeOptions
+from seg_ros.nodes.node_options import NodeOptions
 from seg_ros.nodes.pointcloud import object_cloud
 
 # What a caller of ~/segment finds whoever subscribes.

@@ -14,6 +14,7 @@ os.environ['ROS_AUTOMATIC_DISCOVERY_RANGE'] = 'LOCALHOST'
 os.environ['ROS_LOCALHOST_ONLY'] = '0'
 os.environ['ROS_DOMAIN_ID'] = '71'
 os.environ['FASTDDS_DEFAULT_PROFILES_FILE'] = str(PROFILE)
-os.environ['FASTRTPS_DEFAULT_PROFILES_FILE'] = str(PROFILE)
+if os.environ.get('ROS_DISTRO') in ('humble', 'iron', 'jazzy'):
+    os.environ['FASTRTPS_DEFAULT_PROFILES_FILE'] = str(PROFILE)
 
 pytest.importorskip('rclpy', reason='ROS 2 (rclpy) is not installed')

@@ -1,0 +1,52 @@
+# Copyright 2026 seg_ros contributors
+# SPDX-License-Identifier: Apache-2.0
+
+"""The parameters that every method's node has; no ROS here, so that docs can be made without."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from seg_ros.core.options import Options, option
+from seg_ros.segmenters import DEFAULT_METHOD
+
+LABEL_ENCODINGS = ('mono8', 'mono16', '16UC1', '32SC1')
+
+
+@dataclass(frozen=True)
+class NodeOptions(Options):
+    """Parameters that every method's node has; ``live=False`` ones are fixed after configure."""
+
+    method: str = option(
+        DEFAULT_METHOD, 'Segmentation method; its own parameters follow from it', live=False)
+    weights: str = option(
+        'default', "Weights file, or 'default' for those that ship with the package", live=False)
+    device: str = option('auto', 'auto, cpu, cuda or cuda:N', live=False)
+    backend: str = option('auto', 'auto, torch, onnxruntime or openvino', live=False)
+    autostart: bool = option(
+        True, 'Configure and activate at the start, without a lifecycle manager', live=False)
+    mode: str = option(
+        'continuous', 'continuous: every frame somebody looks at; on_request: ~/segment only',
+        choices=('continuous', 'on_request'))
+    input_reliability: str = option(
+        'auto', 'Reliability of the image subscriptions; auto matches the publishers found',
+        choices=('auto', 'best_effort', 'reliable'), live=False)
+    input_geometry: str = option(
+        'auto', 'Whether input images are rectified; auto: a topic named *rect* is, others are '
+        'raw and undistorted by D', choices=('auto', 'rectified', 'raw'), live=False)
+    sync_slop: float = option(
+        0.02, 'Largest difference of colour and depth stamps in seconds', minimum=0.0, maximum=1.0)
+    max_frame_age: float = option(
+        0.5, 'Oldest frame that ~/segment answers with, in seconds since it arrived',
+        minimum=0.01, maximum=60.0)
+    segment_timeout: float = option(
+        10.0, 'Longest wait of a ~/segment call in seconds', minimum=0.1, maximum=300.0)
+    label_encoding: str = option(
+        'auto', 'Encoding of ~/label: auto is mono16 for objects, mono8 for classes',
+        choices=('auto', *LABEL_ENCODINGS), live=False)
+    mask_id: int = option(
+        0, 'Object id (or class) that ~/mask shows; 0 shows all', minimum=0, maximum=65535)
+    organized: bool = option(
+        False, 'Whether ~/points keeps the image layout, with NaN off the objects')
+    overlay_opacity: float = option(
+        0.45, 'Opacity of the masks in ~/overlay', minimum=0.0, maximum=1.0)

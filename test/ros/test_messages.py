@@ -1,0 +1,194 @@
+# Copyright 2026 seg_ros contributors
+# SPDX-License-Identifier: Apache-2.0
+
+import json
+
+import numpy as np
+import pytest
+from ros_helpers import FOCAL, HEIGHT, WIDTH, camera_info, scene
+from std_msgs.msg import Header
+from visualization_msgs.msg import Marker
+
+from seg_ros.core.results import Instances, SemanticMap
+from seg_ros.nodes.conversions import array_from_image, image_from_array, time_message
+from seg_ros.nodes.frames import BadFrame, FrameBuilder
+from seg_ros.nodes.markers import MarkerBuilder, object_boxes, object_pixels, pose_array
+from seg_ros.nodes.pipeline import reply_text
+from seg_ros.nodes.pointcloud import POINT, object_cloud
+from seg_ros.nodes.publishers import Result, confidence_message, label_message, mask_message
+
+HEADER = Header(stamp=time_message(5_000_000_007), frame_id='camera')
+
+
+def result(labels=None, ids=None, objects=2, **info):
+    """Return a result on the scene whose objects have the ids given."""
+    color, depth_mm = scene(objects=objects)
+    builder = FrameBuilder(needs_depth=True, rectified=not info)
+    prepared = builder.build(image_from_array(color, 'rgb8', HEADER),
+                             image_from_array(depth_mm, '16UC1', HEADER), camera_info(**info))
+    if labels is None:
+        labels = scene_labels(objects)
+    found = Instances.from_labels(labels)
+    if ids is not None:
+        found = Instances(found.labels, found.scores, found.class_ids, np.array(ids, np.int32))
+    return Result(prepared, found)
+
+
+def scene_labels(objects=2):
+    labels = np.zeros((HEIGHT, WIDTH), np.int32)
+    for number in range(objects):
+        labels[40:70, 20 + 60 * number:50 + 60 * number] = number + 1
+    return labels
+
+
+@pytest.mark.parametrize(('encoding', 'dtype'), [
+    ('mono8', np.uint8), ('mono16', np.uint16), ('16UC1', np.uint16), ('32SC1', np.int32)])
+def test_label_image_holds_ids(encoding, dtype):
+    message = label_message(result(ids=[7, 3]), encoding)
+    pixels = array_from_image(message)
+    assert (message.encoding, pixels.dtype, message.header) == (encoding, dtype, HEADER)
+    np.testing.assert_array_equal(pixels, np.array([0, 7, 3])[scene_labels()])
+
+
+def test_an_id_that_does_not_fit_is_refused():
+    with pytest.raises(BadFrame, match='object id 256 does not fit label_encoding mono8'):
+        label_message(result(ids=[256, 1]), 'mono8')
+    assert array_from_image(label_message(result(ids=[255, 1]), 'mono8')).max() == 255
+
+
+@pytest.mark.parametrize(('mask_id', 'chosen'), [(0, [1, 2]), (7, [1]), (3, [2]), (9, [])])
+def test_mask_is_0_or_255(mask_id, chosen):
+    message = mask_message(result(ids=[7, 3]), mask_id)
+    assert (message.encoding, message.header) == ('mono8', HEADER)
+    np.testing.assert_array_equal(
+        array_from_image(message), np.where(np.isin(scene_labels(), chosen), 255, 0))
+
+
+def test_labels_of_a_distorted_camera_stand_at_its_own_pixels():
+    distorted = result(d=[0.8, 0.0, 0.0, 0.0, 0.0])
+    color = distorted.prepared.frame.color
+    labels = ((color[..., 0] > 150) & (color[..., 1] < 40)).astype(np.int32)
+    found = Result(distorted.prepared, Instances.from_labels(labels))
+    truth = scene()[0][..., 0] == 250
+    at_input = array_from_image(mask_message(found, 0)) == 255
+    assert (at_input & truth).sum() / (at_input | truth).sum() > 0.93
+
+
+def test_pixels_of_objects():
+    labels = np.array([[0, 2, 1], [1, 0, 2]], np.int32)
+    assert [p.tolist() for p in object_pixels(labels, 3)] == [[2, 3], [1, 5], []]
+    assert object_pixels(np.zeros((2, 2), np.int32), 0) == []
+
+
+def test_boxes_stand_where_the_objects_are():
+    found = result()
+    for number, box in enumerate(object_boxes(found.prepared.frame, found.instances)):
+        z = 0.8 + 0.05 * number
+        center = [(34.5 + 60 * number - 79.5) / FOCAL * z, (54.5 - 59.5) / FOCAL * z, z]
+        np.testing.assert_allclose(box.center, center, atol=0.002)
+        np.testing.assert_allclose(np.sort(box.size)[1:], 30 / FOCAL * z, rtol=0.06)
+
+
+def test_objects_without_depth_have_no_box_and_no_pose():
+    labels = scene_labels()
+    labels[:5] = 3
+    found = result(labels, ids=[9, 4, 6])
+    poses, ids = pose_array(HEADER, found.instances, found.boxes)
+    assert found.boxes[2] is None
+    assert ids == [4, 9]
+    assert poses.header == HEADER
+    assert [p.position.z for p in poses.poses] == pytest.approx([0.85, 0.8], abs=1e-3)
+    reply = json.loads(reply_text(found))
+    assert reply == {'stamp': {'sec': 5, 'nanosec': 7}, 'frame_id': 'camera', 'ids': [4, 6, 9],
+                     'count': 3, 'pose_ids': [4, 9]}
+
+
+def test_markers_have_the_boxes_and_are_deleted_when_lost():
+    builder = MarkerBuilder()
+    first = result(ids=[7, 3])
+    markers = builder.build(HEADER, first.instances, first.boxes).markers
+    assert {(m.ns, m.id, m.type, m.action) for m in markers} == {
+        ('boxes', 7, Marker.CUBE, Marker.ADD), ('boxes', 3, Marker.CUBE, Marker.ADD),
+        ('text', 7, Marker.TEXT_VIEW_FACING, Marker.ADD),
+        ('text', 3, Marker.TEXT_VIEW_FACING, Marker.ADD)}
+    assert all(m.header == HEADER for m in markers)
+    cube = next(m for m in markers if (m.ns, m.id) == ('boxes', 7))
+    box = first.boxes[0]
+    np.testing.assert_allclose([cube.scale.x, cube.scale.y, cube.scale.z], box.size)
+    q = cube.pose.orientation
+    assert q.x**2 + q.y**2 + q.z**2 + q.w**2 == pytest.approx(1.0)
+    np.testing.assert_allclose(
+        [cube.pose.position.x, cube.pose.position.y, cube.pose.position.z], box.center)
+    second = result(objects=1, ids=[3])
+    actions = {(m.ns, m.id): m.action
+               for m in builder.build(HEADER, second.instances, second.boxes).markers}
+    assert actions == {('boxes', 7): Marker.DELETE, ('text', 7): Marker.DELETE,
+                       ('boxes', 3): Marker.ADD, ('text', 3): Marker.ADD}
+    gone = builder.clear(HEADER).markers
+    assert {(m.ns, m.id, m.action) for m in gone} == {
+        ('boxes', 3, Marker.DELETE), ('text', 3, Marker.DELETE)}
+    assert builder.clear(HEADER).markers == []
+
+
+def read_cloud(message):
+    assert [(f.name, f.offset, f.datatype) for f in message.fields] == [
+        ('x', 0, 7), ('y', 4, 7), ('z', 8, 7), ('rgb', 12, 7), ('label', 16, 6)]
+    assert message.row_step == message.width * message.point_step
+    assert len(message.data) == message.row_step * message.height
+    return np.frombuffer(message.data, POINT).reshape(message.height, message.width)
+
+
+def cloud(found, organized):
+    return object_cloud(HEADER, found.prepared.frame, found.instances.id_image(),
+                        organized=organized)
+
+
+def test_points_of_objects_alone():
+    labels = scene_labels()
+    labels[:5] = 1  # without depth
+    message = cloud(result(labels, ids=[7, 3]), False)
+    points = read_cloud(message)[0]
+    assert (message.header, message.is_dense, message.height) == (HEADER, True, 1)
+    assert sorted(np.unique(points['label'])) == [3, 7]
+    assert len(points) == 2 * 900
+    first = points[points['label'] == 7][0]
+    np.testing.assert_allclose(
+        [first['x'], first['y'], first['z']],
+        [(20 - 79.5) / FOCAL * 0.8, (40 - 59.5) / FOCAL * 0.8, 0.8], rtol=1e-5)
+    assert first['rgb'] == (250 << 16) | (20 << 8)
+
+
+def test_organized_points_keep_the_image_layout():
+    found = result(ids=[7, 3])
+    message = cloud(found, True)
+    points = read_cloud(message)
+    assert (message.is_dense, points.shape) == (False, (HEIGHT, WIDTH))
+    np.testing.assert_array_equal(points['label'], found.instances.id_image())
+    np.testing.assert_array_equal(np.isnan(points['z']), points['label'] == 0)
+    flat = read_cloud(cloud(found, False))[0]
+    np.testing.assert_array_equal(points[points['label'] > 0], flat)
+
+
+def test_no_object_gives_empty_messages():
+    empty = result(np.zeros((HEIGHT, WIDTH), np.int32))
+    assert read_cloud(cloud(empty, False)).size == 0
+    assert pose_array(HEADER, empty.instances, empty.boxes)[0].poses == []
+    assert MarkerBuilder().build(HEADER, empty.instances, empty.boxes).markers == []
+    assert array_from_image(label_message(empty, 'mono16')).max() == 0
+    assert json.loads(reply_text(empty))['count'] == 0
+
+
+def test_classes_have_labels_and_confidence():
+    labels = np.array([[0, 1, 2]], np.uint8)
+    probabilities = np.array([[[0.5, 0.1, 0.2]], [[0.3, 0.9, 0.2]], [[0.2, 0.0, 0.6]]], np.float32)
+    builder = FrameBuilder(needs_depth=False, rectified=True)
+    prepared = builder.build(image_from_array(np.zeros((1, 3, 3), np.uint8), 'rgb8', HEADER),
+                             None, None)
+    found = Result(prepared, SemanticMap(labels, ('floor', 'cup', 'wall'), probabilities))
+    assert array_from_image(label_message(found, 'mono8')).tolist() == [[0, 1, 2]]
+    assert array_from_image(confidence_message(found)).tolist() == [[128, 230, 153]]
+    assert array_from_image(mask_message(found, 2)).tolist() == [[0, 0, 255]]
+    assert found.drawable().class_names == ('floor', 'cup', 'wall')
+    assert json.loads(reply_text(found))['ids'] == [0, 1, 2]
+    with pytest.raises(BadFrame, match='gave no probabilities'):
+        confidence_message(Result(prepared, SemanticMap(labels, ('floor', 'cup', 'wall'))))
