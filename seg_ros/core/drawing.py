@@ -55,15 +55,32 @@ def label_edges(labels: npt.NDArray[np.int32]) -> npt.NDArray[np.bool_]:
 
 
 def _draw_ids(picture: npt.NDArray[np.uint8], instances: Instances) -> None:
-    scale = max(0.4, picture.shape[0] / 1000)
+    scale = max(0.4, picture.shape[0] / 800)
     for row, box in enumerate(instances.boxes_xyxy().astype(int)):
+        if box[2] <= box[0]:
+            continue
         text = _caption(instances, row)
+        x, y = _inmost_point(instances.labels, row + 1, box)
         (width, height), _ = cv2.getTextSize(text, cv2.FONT_HERSHEY_SIMPLEX, scale, 1)
-        x = int(np.clip((box[0] + box[2] - width) // 2, 0, max(0, picture.shape[1] - width)))
-        y = int(np.clip((box[1] + box[3] + height) // 2, height, picture.shape[0] - 1))
-        for thickness, shade in ((3, (0, 0, 0)), (1, (255, 255, 255))):
+        x = int(np.clip(x - width // 2, 0, max(0, picture.shape[1] - width)))
+        y = int(np.clip(y + height // 2, height, picture.shape[0] - 1))
+        for thickness, shade in ((4, (0, 0, 0)), (1, (255, 255, 255))):
             cv2.putText(picture, text, (x, y), cv2.FONT_HERSHEY_SIMPLEX, scale, shade, thickness,
                         cv2.LINE_AA)
+
+
+def _inmost_point(
+    labels: npt.NDArray[np.int32], label: int, box_xyxy: npt.NDArray[np.int64]
+) -> tuple[int, int]:
+    """Return the x and y of the object's pixel that is farthest from its edge.
+
+    The middle of the box may lie on another object that covers this one.
+    """
+    x1, y1, x2, y2 = box_xyxy
+    mask = (labels[y1:y2, x1:x2] == label).astype(np.uint8)
+    depth = cv2.distanceTransform(np.pad(mask, 1), cv2.DIST_L2, 3)
+    y, x = np.unravel_index(int(depth.argmax()), depth.shape)
+    return int(x) - 1 + int(x1), int(y) - 1 + int(y1)
 
 
 def _caption(instances: Instances, row: int) -> str:

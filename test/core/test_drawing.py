@@ -49,3 +49,16 @@ def test_depth_picture_is_black_without_depth():
     assert (picture[1, 1] == 0).all() and picture[0, 0, 0] > picture[0, 0, 2]
     assert picture[1, 0, 2] > picture[1, 0, 0]
     assert (draw_depth(np.full((2, 2), np.nan, np.float32)) == 0).all()
+
+
+def test_an_id_is_written_on_its_object_even_where_its_box_is_covered():
+    # an L whose box centre belongs to object 2: the text of 1 must lie on the L
+    labels = np.zeros((120, 120), np.int32)
+    labels[10:110, 10:40] = 1
+    labels[80:110, 10:110] = 1
+    labels[10:78, 42:110] = 2
+    color = np.full((120, 120, 3), 100, np.uint8)
+    one = draw_overlay(color, Instances.from_labels(np.where(labels == 1, 1, 0)))
+    bare = draw_overlay(color, Instances.from_labels(np.where(labels == 1, 1, 0)), names=False)
+    rows, columns = np.nonzero((one != bare).any(axis=2))
+    assert len(rows) and (labels[rows, columns] == 1).mean() > 0.9
