@@ -1,6 +1,6 @@
 # Copyright 2026 seg_ros contributors
 # SPDX-License-Identifier: Apache-2.0
-"""What a colour camera makes of a scene: exposure, white balance, blur, noise, vignetting, JPEG."""
+"""What a colour camera makes of a scene: exposure, white balance, blur, noise, JPEG."""
 
 from __future__ import annotations
 
@@ -14,10 +14,13 @@ Rng = np.random.Generator
 
 
 def augment_color(color: Image, rng: Rng) -> Image:
-    """Draw what a camera would show of a clean picture: (H, W, 3) uint8 RGB in and out, a new array."""
+    """Draw what a camera would show of a clean picture: (H, W, 3) uint8 RGB in and out, a new
+    array.
+    """
     if color.ndim != 3 or color.shape[2] != 3 or color.dtype != np.uint8:
         raise ValueError(f'colour must be (H, W, 3) uint8 RGB, got {color.shape} {color.dtype}')
-    image = cv2.transform(cv2.LUT(color, _tone_curves(rng)), _color_matrix(rng))
+    image: Float = np.asarray(cv2.LUT(color, _tone_curves(rng)), np.float32)
+    image = np.asarray(cv2.transform(image, _color_matrix(rng)), np.float32)
     image = _blur(image, rng)
     if rng.random() < 0.3:
         image *= _vignette(image.shape[:2], rng)[..., None]
@@ -52,16 +55,20 @@ def _hue_turn(angle_rad: float) -> Float:
     """Return the rotation (3, 3) about the grey axis."""
     c, s = np.cos(angle_rad), np.sin(angle_rad) / np.sqrt(3)
     k = (1 - c) / 3
-    return np.array([[c + k, k - s, k + s], [k + s, c + k, k - s], [k - s, k + s, c + k]], np.float32)
+    return np.array(
+        [[c + k, k - s, k + s], [k + s, c + k, k - s], [k - s, k + s, c + k]], np.float32
+    )
 
 
 def _blur(image: Float, rng: Rng) -> Float:
     """Blur by defocus or motion, or sharpen as cameras do."""
     pick, scale = rng.random(), image.shape[1] / 640
     if pick < 0.35:
-        return cv2.GaussianBlur(image, (0, 0), max(0.3, rng.uniform(0.5, 2.5) * scale))
+        sigma = max(0.3, rng.uniform(0.5, 2.5) * scale)
+        return np.asarray(cv2.GaussianBlur(image, (0, 0), sigma), np.float32)
     if pick < 0.45:
-        return cv2.filter2D(image, -1, _motion(rng, max(2.0, rng.uniform(2, 12) * scale)))
+        kernel = _motion(rng, max(2.0, rng.uniform(2, 12) * scale))
+        return np.asarray(cv2.filter2D(image, -1, kernel), np.float32)
     if pick < 0.65:
         soft = cv2.GaussianBlur(image, (0, 0), 2.5 * scale)
         return image + np.float32(rng.uniform(0.2, 1.0)) * (image - soft)
@@ -81,7 +88,7 @@ def _motion(rng: Rng, length: float) -> Float:
 def _vignette(shape: tuple[int, int], rng: Rng) -> Float:
     rows = np.linspace(-1, 1, shape[0], dtype=np.float32)[:, None]
     columns = np.linspace(-1, 1, shape[1], dtype=np.float32)[None]
-    return 1 - np.float32(rng.uniform(0.05, 0.3)) * (rows ** 2 + columns ** 2)
+    return 1 - np.float32(rng.uniform(0.05, 0.3)) * (rows**2 + columns**2)
 
 
 def _noise(image: Float, rng: Rng) -> Float:
@@ -97,4 +104,5 @@ def _noise(image: Float, rng: Rng) -> Float:
 
 def _jpeg(image: Image, quality: int) -> Image:
     data = cv2.imencode('.jpg', image[..., ::-1], [cv2.IMWRITE_JPEG_QUALITY, quality])[1]
-    return np.ascontiguousarray(cv2.imdecode(data, cv2.IMREAD_COLOR)[..., ::-1])
+    decoded = np.asarray(cv2.imdecode(data, cv2.IMREAD_COLOR), np.uint8)
+    return np.ascontiguousarray(decoded[..., ::-1])

@@ -1,6 +1,8 @@
 # Copyright 2026 seg_ros contributors
 # SPDX-License-Identifier: Apache-2.0
-"""Write and read data sets of synthetic scenes: a folder of frames, resumable, the same bytes for the same seed."""
+"""Write and read data sets of synthetic scenes: a folder of frames, resumable, the same bytes for
+the same seed.
+"""
 
 from __future__ import annotations
 
@@ -32,7 +34,7 @@ MAX_DEPTH_M = 65.535
 
 @dataclass(frozen=True)
 class DatasetOptions:
-    """Choose a data set: number of scenes, seed, what a scene is, a folder of meshes that join in."""
+    """Choose a data set: number of scenes, seed, what a scene is, meshes that join in."""
 
     scenes: int
     seed: int = 0
@@ -67,25 +69,39 @@ def _camera_json(camera: CameraModel, pose: CameraPose) -> bytes:
     return json.dumps(values, indent=1).encode()
 
 
-def write_rendering(folder: Path, name: str, rendering: Rendering, camera: CameraModel, pose: CameraPose) -> None:
-    """Write one frame, each file in one go and the colour last: a frame that is listed is whole."""
+def write_rendering(
+    folder: Path, name: str, rendering: Rendering, camera: CameraModel, pose: CameraPose
+) -> None:
+    """Write one frame, each file in one go, the colour last: a listed frame is whole."""
     write_atomically(folder / f'{name}-depth.png', _png(_depth_mm(rendering.depth_m)))
     write_atomically(folder / f'{name}-labels.png', _png(rendering.labels.astype(np.uint16)))
     write_atomically(folder / f'{name}-camera.json', _camera_json(camera, pose))
-    write_atomically(folder / f'{name}-color.png', _png(cv2.cvtColor(rendering.color, cv2.COLOR_RGB2BGR)))
+    write_atomically(
+        folder / f'{name}-color.png', _png(cv2.cvtColor(rendering.color, cv2.COLOR_RGB2BGR))
+    )
 
 
 def _scene_json(scene: Scene, index: int) -> bytes:
-    objects = [{'label': label, 'kind': one.model.kind, 'rotation': np.round(one.rotation, 9).tolist(),
-                'translation_m': np.round(one.translation, 9).tolist()}
-               for label, one in enumerate(scene.objects, start=1)]
-    views = [{'name': frame_name(index, view), 'camera_from_world': np.round(pose.matrix(), 9).tolist()}
-             for view, (_, pose) in enumerate(scene.views)]
+    objects = [
+        {
+            'label': label,
+            'kind': one.model.kind,
+            'rotation': np.round(one.rotation, 9).tolist(),
+            'translation_m': np.round(one.translation, 9).tolist(),
+        }
+        for label, one in enumerate(scene.objects, start=1)
+    ]
+    views = [
+        {'name': frame_name(index, view), 'camera_from_world': np.round(pose.matrix(), 9).tolist()}
+        for view, (_, pose) in enumerate(scene.views)
+    ]
     return json.dumps({'scene': index, 'objects': objects, 'views': views}, indent=1).encode()
 
 
 def write_scene(folder: Path, options: DatasetOptions, index: int) -> int:
-    """Draw and write one scene unless it is there already; its metadata comes last. Returns its index."""
+    """Draw and write one scene unless it is there already; its metadata comes last. Returns its
+    index.
+    """
     record = folder / 'scenes' / f'{index:06d}.json'
     if record.exists():
         return index
@@ -129,16 +145,25 @@ def _refuse_other(folder: Path, options: DatasetOptions) -> None:
     new = json.loads(mine)
     same = {key: value for key, value in old.items() if key != 'scenes'}
     if same != {key: value for key, value in new.items() if key != 'scenes'}:
-        raise ValueError(f'{folder} was begun with other options ({begun.name}): {old}; asked for {new}. '
-                         'Use the same options to go on, or another folder')
+        raise ValueError(
+            f'{folder} was begun with other options ({begun.name}): {old}; asked for {new}. '
+            'Use the same options to go on, or another folder'
+        )
 
 
-def generate(folder: str | Path, options: DatasetOptions, *, workers: int = 1,
-             progress: Callable[[int], None] | None = None) -> None:
-    """Write a data set; what is there already is kept, so that a broken run goes on where it stopped.
+def generate(
+    folder: str | Path,
+    options: DatasetOptions,
+    *,
+    workers: int = 1,
+    progress: Callable[[int], None] | None = None,
+) -> None:
+    """Write a data set; what is there already is kept, so that a broken run goes on where it
+    stopped.
 
-    `progress` is called with the number of every scene done. The bytes depend on options and versions alone,
-    not on the number of workers. Raises ValueError for a folder begun with other options.
+    `progress` is called with the number of every scene done. The bytes depend on options and
+    versions alone, not on the number of workers. Raises ValueError for a folder begun with other
+    options.
     """
     out = Path(folder)
     (out / 'scenes').mkdir(parents=True, exist_ok=True)
@@ -147,7 +172,11 @@ def generate(folder: str | Path, options: DatasetOptions, *, workers: int = 1,
     for index in _run(write, options.scenes, workers):
         if progress is not None:
             progress(index)
-    summary = asdict(options) | {'format': FORMAT_VERSION, 'versions': _versions(), 'classes': list(CLASS_NAMES)}
+    summary = asdict(options) | {
+        'format': FORMAT_VERSION,
+        'versions': _versions(),
+        'classes': list(CLASS_NAMES),
+    }
     write_atomically(out / 'dataset.json', json.dumps(summary, indent=1, sort_keys=True).encode())
 
 
@@ -155,7 +184,9 @@ def _run(write: Callable[[int], int], scenes: int, workers: int) -> Iterator[int
     if workers <= 1:
         yield from map(write, range(scenes))
         return
-    with ProcessPoolExecutor(workers, mp_context=get_context('spawn'), initializer=_one_thread) as pool:
+    with ProcessPoolExecutor(
+        workers, mp_context=get_context('spawn'), initializer=_one_thread
+    ) as pool:
         yield from pool.map(write, range(scenes), chunksize=4)
 
 
@@ -170,11 +201,13 @@ def list_frames(folder: str | Path) -> list[str]:
 
 
 def read_frame(folder: str | Path, name: str) -> tuple[RgbdFrame, NDArray[np.int32]]:
-    """Read a frame and its labels (H, W) int32; ValueError where the labels are of another size."""
+    """Read a frame and its labels (H, W) int32; ValueError where the sizes differ."""
     frame = FrameFolder(folder).frame(name)
     path = Path(folder) / f'{name}-labels.png'
     labels = read_labels(path)
     if labels.shape != frame.shape:
-        raise ValueError(f'{path} is {labels.shape[1]}x{labels.shape[0]}, its colour image '
-                         f'{frame.shape[1]}x{frame.shape[0]}: labels must have the size of the colour image')
+        raise ValueError(
+            f'{path} is {labels.shape[1]}x{labels.shape[0]}, its colour image '
+            f'{frame.shape[1]}x{frame.shape[0]}: labels must have the size of the colour image'
+        )
     return frame, labels

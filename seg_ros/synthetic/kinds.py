@@ -1,6 +1,6 @@
 # Copyright 2026 seg_ros contributors
 # SPDX-License-Identifier: Apache-2.0
-"""Packed and moulded household objects of real sizes: boxes, cans, bottles, tins, books, blocks."""
+"""Packed and moulded objects of real sizes: boxes, cans, bottles, tins, books, blocks."""
 
 from __future__ import annotations
 
@@ -9,7 +9,18 @@ import numpy as np
 from seg_ros.synthetic import textures
 from seg_ros.synthetic.mesh import Array, Soup, box, loft, merge, project_uv
 from seg_ros.synthetic.objects import (
-    ANYTHING, FINISHES, METAL, MOULDED, PACKED, Material, ObjectModel, Rng, hull_of, material, settled)
+    ANYTHING,
+    FINISHES,
+    METAL,
+    MOULDED,
+    PACKED,
+    Material,
+    ObjectModel,
+    Rng,
+    hull_of,
+    material,
+    settled,
+)
 
 
 def make_box(rng: Rng) -> ObjectModel:
@@ -30,22 +41,37 @@ def make_phone(rng: Rng) -> ObjectModel:
     """Make a telephone, a remote control, a bar of chocolate: small and flat, rounded corners."""
     half = np.array([rng.uniform(0.018, 0.04), rng.uniform(0.06, 0.11)])
     height = rng.uniform(0.007, 0.03)
-    soup = loft([(0, 0), (1, 0), (1, height), (0, height)], exponent=rng.uniform(5, 12), aspect=(half[0], half[1]),
-                parts=[0, 0, 1])
+    soup = loft(
+        [(0, 0), (1, 0), (1, height), (0, height)],
+        exponent=rng.uniform(5, 12),
+        aspect=(half[0], half[1]),
+        parts=[0, 0, 1],
+    )
     face = textures.draw(rng, 128, {'plain': 2, 'printed': 2})
     soup = _planar_top(soup, 1, half)
     paint = (material(rng, MOULDED, ['satin', 'plastic']), Material(face, FINISHES['plastic']))
-    return ObjectModel('phone', soup, paint, (hull_of(soup),), upright=0.97, top=(*(half * 0.7), height))
+    return ObjectModel(
+        'phone', soup, paint, (hull_of(soup),), upright=0.97, top=(*(half * 0.7), height)
+    )
 
 
 def _boxy(rng: Rng, kind: str, size: Array, upright: float) -> ObjectModel:
     soup = settled(box(size))
     if rng.random() < 0.75:
-        paint = Material(textures.box_print(rng, 192), FINISHES[str(rng.choice(['matte', 'satin', 'plastic']))])
+        paint = Material(
+            textures.box_print(rng, 192), FINISHES[str(rng.choice(['matte', 'satin', 'plastic']))]
+        )
     else:
         paint = material(rng, ANYTHING, ['matte', 'satin'])
         soup = project_uv(soup, rng.uniform(0.08, 0.3))
-    return ObjectModel(kind, soup, (paint,), (hull_of(soup),), upright, top=(size[0] * 0.45, size[1] * 0.45, size[2]))
+    return ObjectModel(
+        kind,
+        soup,
+        (paint,),
+        (hull_of(soup),),
+        upright,
+        top=(size[0] * 0.45, size[1] * 0.45, size[2]),
+    )
 
 
 def _planar_top(soup: Soup, part: int, half: Array) -> Soup:
@@ -60,12 +86,25 @@ def make_can(rng: Rng) -> ObjectModel:
     """Make a tin can or a drinks can with metal ends: a rim, a sunk lid."""
     radius, height = rng.uniform(0.022, 0.055), rng.uniform(0.04, 0.17)
     rim, sunk = radius * rng.uniform(0.88, 0.97), rng.uniform(0.001, 0.005)
-    profile = [(0, 0), (rim, 0), (radius, 0.004), (radius, height - 0.005), (rim, height), (rim - 0.002, height),
-               (rim - 0.003, height - sunk), (0, height - sunk)]
+    profile = [
+        (0, 0),
+        (rim, 0),
+        (radius, 0.004),
+        (radius, height - 0.005),
+        (rim, height),
+        (rim - 0.002, height),
+        (rim - 0.003, height - sunk),
+        (0, height - sunk),
+    ]
     parts = [1, 1, 0, 1, 1, 1, 1]
     soup = _planar_top(loft(profile, parts=parts), 1, np.array([radius, radius]))
-    paint = (material(rng, PACKED, ['satin', 'plastic', 'metal'], 192), material(rng, METAL, ['metal']))
-    return ObjectModel('can', soup, paint, (hull_of(soup),), 0.75, top=(radius * 0.6, radius * 0.6, height))
+    paint = (
+        material(rng, PACKED, ['satin', 'plastic', 'metal'], 192),
+        material(rng, METAL, ['metal']),
+    )
+    return ObjectModel(
+        'can', soup, paint, (hull_of(soup),), 0.75, top=(radius * 0.6, radius * 0.6, height)
+    )
 
 
 def make_tin(rng: Rng) -> ObjectModel:
@@ -73,15 +112,31 @@ def make_tin(rng: Rng) -> ObjectModel:
     half = np.array([rng.uniform(0.03, 0.06), rng.uniform(0.022, 0.05)])
     height, exponent = rng.uniform(0.018, 0.1), rng.uniform(2, 7)
     bevel = rng.uniform(0.001, 0.006)
-    profile = [(0, 0), (0.94, 0), (1, bevel), (1, height - bevel), (0.95, height), (0.92, height - 0.002), (0, height - 0.002)]
-    soup = _planar_top(loft(profile, parts=[1, 1, 0, 1, 1, 1], exponent=exponent, aspect=(half[0], half[1])), 1, half)
+    profile = [
+        (0, 0),
+        (0.94, 0),
+        (1, bevel),
+        (1, height - bevel),
+        (0.95, height),
+        (0.92, height - 0.002),
+        (0, height - 0.002),
+    ]
+    soup = _planar_top(
+        loft(profile, parts=[1, 1, 0, 1, 1, 1], exponent=exponent, aspect=(half[0], half[1])),
+        1,
+        half,
+    )
     lid = material(rng, {'brushed': 2, 'plain': 1, 'printed': 1}, ['metal', 'satin'])
     paint = (material(rng, PACKED, ['satin', 'metal', 'plastic'], 192), lid)
-    return ObjectModel('tin', soup, paint, (hull_of(soup),), 0.8, top=(half[0] * 0.7, half[1] * 0.7, height))
+    return ObjectModel(
+        'tin', soup, paint, (hull_of(soup),), 0.8, top=(half[0] * 0.7, half[1] * 0.7, height)
+    )
 
 
 def _bottle_profile(rng: Rng, height: float, neck: float) -> tuple[Array, int]:
-    """Return a profile of unit body radius with a smooth shoulder, and the index where the cap begins."""
+    """Return a profile of unit body radius with a smooth shoulder, and the index where the cap
+    begins.
+    """
     shoulder, cap = rng.uniform(0.55, 0.8), rng.uniform(0.86, 0.95)
     waist = 1 - rng.uniform(0, 0.18) * (rng.random() < 0.5)
     t = np.linspace(0, 1, 7)
@@ -126,12 +181,26 @@ def make_jar(rng: Rng) -> ObjectModel:
     """Make a jar, a spice pot, a deodorant: body and a wide lid."""
     radius, height = rng.uniform(0.018, 0.055), rng.uniform(0.05, 0.2)
     lid, lid_radius = rng.uniform(0.6, 0.9), rng.uniform(0.75, 1.05)
-    profile = np.array([(0, 0), (0.95, 0), (1, 0.04), (1, lid - 0.05), (0.9, lid), (lid_radius, lid),
-                        (lid_radius, 0.98), (lid_radius * 0.95, 1.0), (0, 1.0)]) * (radius, height)
+    profile = np.array(
+        [
+            (0, 0),
+            (0.95, 0),
+            (1, 0.04),
+            (1, lid - 0.05),
+            (0.9, lid),
+            (lid_radius, lid),
+            (lid_radius, 0.98),
+            (lid_radius * 0.95, 1.0),
+            (0, 1.0),
+        ]
+    ) * (radius, height)
     exponent = rng.choice([2.0, 2.0, 2.0, 4.0])
     soup = loft(profile, parts=[1, 1, 0, 1, 2, 2, 2, 2], exponent=exponent)
-    paint = (material(rng, PACKED, ['plastic', 'satin', 'glazed'], 192), material(rng, MOULDED, ['glazed', 'plastic']),
-             material(rng, {'plain': 3, 'brushed': 1}, ['plastic', 'metal']))
+    paint = (
+        material(rng, PACKED, ['plastic', 'satin', 'glazed'], 192),
+        material(rng, MOULDED, ['glazed', 'plastic']),
+        material(rng, {'plain': 3, 'brushed': 1}, ['plastic', 'metal']),
+    )
     side = radius * lid_radius * 0.6
     return ObjectModel('jar', soup, paint, (hull_of(soup),), 0.8, top=(side, side, height))
 

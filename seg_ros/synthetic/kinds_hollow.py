@@ -8,7 +8,16 @@ import numpy as np
 
 from seg_ros.synthetic.mesh import Array, Soup, loft, merge, tube
 from seg_ros.synthetic.objects import (
-    CERAMIC, MOULDED, Material, ObjectModel, Rng, hollow_hulls, hulls_by_slices, material, settled)
+    CERAMIC,
+    MOULDED,
+    Material,
+    ObjectModel,
+    Rng,
+    hollow_hulls,
+    hulls_by_slices,
+    material,
+    settled,
+)
 
 
 def _shell(outer: Array, wall_m: float, floor_m: float) -> Array:
@@ -40,12 +49,14 @@ def make_bowl(rng: Rng) -> ObjectModel:
     foot = rng.uniform(0.3, 0.7)
     t = np.linspace(0, 1, 8)
     bulge = rng.uniform(0.35, 1.0)
-    outer = np.stack([radius * (foot + (1 - foot) * t ** bulge), height * t], axis=1)
+    outer = np.stack([radius * (foot + (1 - foot) * t**bulge), height * t], axis=1)
     wall = rng.uniform(0.0025, 0.006)
     inner = _shell(outer, wall, wall * 1.5)
     soup = _hollow_soup(outer, inner, 2.0, (1.0, 1.0))
     hulls = hollow_hulls(outer, inner, sectors=12)
-    return ObjectModel('bowl', soup, _glaze(rng), hulls, 0.93, cavity=(float(inner[3, 0]), float(inner[0, 1])))
+    return ObjectModel(
+        'bowl', soup, _glaze(rng), hulls, 0.93, cavity=(float(inner[3, 0]), float(inner[0, 1]))
+    )
 
 
 def make_plate(rng: Rng) -> ObjectModel:
@@ -54,19 +65,28 @@ def make_plate(rng: Rng) -> ObjectModel:
     exponent = float(rng.choice([2.0, 2.0, 2.0, 5.0]))
     aspect = (1.0, 1.0 if rng.random() < 0.7 else rng.uniform(0.55, 0.9))
     t = np.array([0.0, 0.25, 0.6, 1.0])
-    outer = np.stack([radius * (0.62 + 0.38 * t), height * t ** 0.8], axis=1)
+    outer = np.stack([radius * (0.62 + 0.38 * t), height * t**0.8], axis=1)
     wall = rng.uniform(0.003, 0.005)
     inner = _shell(outer, wall, wall)
     soup = _hollow_soup(outer, inner, exponent, aspect)
     hulls = hollow_hulls(outer, inner, sectors=12, exponent=exponent, aspect=aspect)
-    return ObjectModel('plate', soup, _glaze(rng), hulls, 0.97, cavity=(radius * 0.5 * aspect[1], float(inner[0, 1])))
+    return ObjectModel(
+        'plate',
+        soup,
+        _glaze(rng),
+        hulls,
+        0.97,
+        cavity=(radius * 0.5 * aspect[1], float(inner[0, 1])),
+    )
 
 
 def _cup_profiles(rng: Rng, radius: float, height: float) -> tuple[Array, Array]:
     t = np.linspace(0, 1, 6)
     taper = rng.uniform(0.65, 1.08)
     belly = rng.uniform(-0.06, 0.12)
-    outer = np.stack([radius * (taper + (1 - taper) * t + belly * np.sin(np.pi * t)), height * t], axis=1)
+    outer = np.stack(
+        [radius * (taper + (1 - taper) * t + belly * np.sin(np.pi * t)), height * t], axis=1
+    )
     wall = rng.uniform(0.002, 0.005)
     return outer, _shell(outer, wall, wall * 1.5)
 
@@ -80,7 +100,12 @@ def _handle(rng: Rng, outer: Array, height: float) -> Soup:
     power = rng.uniform(0.4, 1.1)
     z = (low + high) / 2 + (high - low) / 2 * np.sin(angle)
     wall = np.interp(z, outer[:, 1], outer[:, 0])
-    x = wall[0] + (wall[-1] - wall[0]) * np.linspace(0, 1, 12) - 0.003 + reach * np.cos(angle) ** power
+    x = (
+        wall[0]
+        + (wall[-1] - wall[0]) * np.linspace(0, 1, 12)
+        - 0.003
+        + reach * np.cos(angle) ** power
+    )
     path = np.stack([x, np.zeros(12), z], axis=1)
     return tube(path, np.full(12, thick), flat=rng.uniform(0.8, 1.8), segments=8)
 
@@ -92,7 +117,9 @@ def make_mug(rng: Rng) -> ObjectModel:
     handle = _handle(rng, outer, height)
     soup = merge([_hollow_soup(outer, inner, 2.0, (1.0, 1.0)), handle.with_part(0)])
     hulls = hollow_hulls(outer, inner) + hulls_by_slices(handle, 2, 4)
-    return ObjectModel('mug', soup, _glaze(rng), hulls, 0.85, cavity=(float(inner[2, 0]), float(inner[0, 1])))
+    return ObjectModel(
+        'mug', soup, _glaze(rng), hulls, 0.85, cavity=(float(inner[2, 0]), float(inner[0, 1]))
+    )
 
 
 def make_cup(rng: Rng) -> ObjectModel:
@@ -102,7 +129,9 @@ def make_cup(rng: Rng) -> ObjectModel:
     exponent = float(rng.choice([2.0, 2.0, 2.0, 5.0]))
     soup = _hollow_soup(outer, inner, exponent, (1.0, 1.0))
     hulls = hollow_hulls(outer, inner, exponent=exponent)
-    return ObjectModel('cup', soup, _glaze(rng), hulls, 0.8, cavity=(float(inner[2, 0]), float(inner[0, 1])))
+    return ObjectModel(
+        'cup', soup, _glaze(rng), hulls, 0.8, cavity=(float(inner[2, 0]), float(inner[0, 1]))
+    )
 
 
 def make_pitcher(rng: Rng) -> ObjectModel:
@@ -112,7 +141,9 @@ def make_pitcher(rng: Rng) -> ObjectModel:
     handle = _handle(rng, outer, height).scaled((1.25, 1.5, 1.0))
     soup = merge([_hollow_soup(outer, inner, 2.0, (1.0, 1.0)), handle.with_part(0)])
     hulls = hollow_hulls(outer, inner) + hulls_by_slices(handle, 2, 4)
-    return ObjectModel('pitcher', soup, _glaze(rng), hulls, 0.9, cavity=(float(inner[2, 0]), float(inner[0, 1])))
+    return ObjectModel(
+        'pitcher', soup, _glaze(rng), hulls, 0.9, cavity=(float(inner[2, 0]), float(inner[0, 1]))
+    )
 
 
 def make_pan(rng: Rng) -> ObjectModel:
@@ -122,13 +153,22 @@ def make_pan(rng: Rng) -> ObjectModel:
     outer = np.stack([radius * (0.82 + 0.18 * t), height * t], axis=1)
     inner = _shell(outer, 0.003, 0.004)
     length = rng.uniform(0.1, 0.18)
-    path = np.array([[radius - 0.004, 0, height * 0.8], [radius + length / 2, 0, height * 1.1],
-                     [radius + length, 0, height * 1.2]])
+    path = np.array(
+        [
+            [radius - 0.004, 0, height * 0.8],
+            [radius + length / 2, 0, height * 1.1],
+            [radius + length, 0, height * 1.2],
+        ]
+    )
     handle = tube(path, np.array([0.007, 0.009, 0.011]), flat=rng.uniform(0.7, 1.6)).with_part(2)
     soup = merge([_hollow_soup(outer, inner, 2.0, (1.0, 1.0)), handle])
     hulls = hollow_hulls(outer, inner) + hulls_by_slices(handle, 0, 2)
     inside = material(rng, {'plain': 2, 'brushed': 2}, ['metal', 'satin'])
-    paint = (material(rng, {'plain': 2, 'brushed': 2}, ['metal', 'glazed']), inside, material(rng, MOULDED, ['plastic']))
+    paint = (
+        material(rng, {'plain': 2, 'brushed': 2}, ['metal', 'glazed']),
+        inside,
+        material(rng, MOULDED, ['plastic']),
+    )
     shift = float((radius + length - radius) / 2)
     return _recentred(ObjectModel('pan', soup, paint, hulls, 0.97), shift)
 
@@ -136,8 +176,13 @@ def make_pan(rng: Rng) -> ObjectModel:
 def _recentred(model: ObjectModel, shift_m: float) -> ObjectModel:
     """Move a thing along -x, soup and hulls together."""
     offset = (-shift_m, 0.0, 0.0)
-    return ObjectModel(model.kind, model.soup.moved(translation=offset), model.materials,
-                       tuple(hull + offset for hull in model.hulls), model.upright)
+    return ObjectModel(
+        model.kind,
+        model.soup.moved(translation=offset),
+        model.materials,
+        tuple(hull + offset for hull in model.hulls),
+        model.upright,
+    )
 
 
 def make_basket(rng: Rng) -> ObjectModel:
@@ -148,6 +193,8 @@ def make_basket(rng: Rng) -> ObjectModel:
     inner = _shell(outer, rng.uniform(0.003, 0.006), 0.004)
     soup = _hollow_soup(outer, inner, 8.0, aspect)
     hulls = hollow_hulls(outer, inner, sectors=12, exponent=8.0, aspect=aspect)
-    paint = material(rng, {'plain': 3, 'wood': 1, 'weave': 1, 'stripes': 0.5}, ['matte', 'satin', 'plastic'])
+    paint = material(
+        rng, {'plain': 3, 'wood': 1, 'weave': 1, 'stripes': 0.5}, ['matte', 'satin', 'plastic']
+    )
     cavity = (float(half * 0.55 * aspect[1]), 0.004)
     return ObjectModel('basket', settled(soup), (paint, paint), hulls, 0.95, cavity=cavity)

@@ -17,8 +17,8 @@ Array = NDArray[np.float64]
 class Soup:
     """Hold triangles with corner normals and texture coordinates.
 
-    positions (T, 3, 3) metres, normals (T, 3, 3) unit, uvs (T, 3, 2), parts (T,) int32: the index of the
-    material of each triangle.
+    positions (T, 3, 3) metres, normals (T, 3, 3) unit, uvs (T, 3, 2), parts (T,) int32: the index
+    of the material of each triangle.
     """
 
     positions: Array
@@ -29,13 +29,19 @@ class Soup:
     def __len__(self) -> int:
         return len(self.positions)
 
-    def moved(self, rotation: Array | None = None, translation: Sequence[float] = (0.0, 0.0, 0.0)) -> Soup:
+    def moved(
+        self, rotation: Array | None = None, translation: Sequence[float] | Array = (0.0, 0.0, 0.0)
+    ) -> Soup:
         """Rotate (3, 3), then translate (3,) metres."""
         turn = np.eye(3) if rotation is None else rotation
-        return Soup(self.positions @ turn.T + np.asarray(translation, dtype=np.float64),
-                    self.normals @ turn.T, self.uvs, self.parts)
+        return Soup(
+            self.positions @ turn.T + np.asarray(translation, dtype=np.float64),
+            self.normals @ turn.T,
+            self.uvs,
+            self.parts,
+        )
 
-    def scaled(self, factors: Sequence[float]) -> Soup:
+    def scaled(self, factors: Sequence[float] | Array) -> Soup:
         """Scale each axis by a factor that is not zero."""
         scale = np.asarray(factors, dtype=np.float64)
         return Soup(self.positions * scale, _unit(self.normals / scale), self.uvs, self.parts)
@@ -45,14 +51,20 @@ class Soup:
         return Soup(self.positions, self.normals, self.uvs, np.full(len(self), part, np.int32))
 
     def deformed(self, bend: Callable[[Array], Array], step_m: float = 1e-5) -> Soup:
-        """Move the vertices by a smooth map (N, 3) -> (N, 3); normals follow by its inverse transposed Jacobian."""
+        """Move the vertices by a smooth map (N, 3) -> (N, 3); normals follow by its inverse
+        transposed Jacobian.
+        """
         points = self.positions.reshape(-1, 3)
-        columns = [(bend(points + step_m * axis) - bend(points - step_m * axis)) / (2 * step_m)
-                   for axis in np.eye(3)]
+        columns = [
+            (bend(points + step_m * axis) - bend(points - step_m * axis)) / (2 * step_m)
+            for axis in np.eye(3)
+        ]
         a, b, c = columns
         cofactors = np.stack([np.cross(b, c), np.cross(c, a), np.cross(a, b)], axis=-1)
         normals = np.einsum('nij,nj->ni', cofactors, self.normals.reshape(-1, 3))
-        return Soup(bend(points).reshape(-1, 3, 3), _unit(normals).reshape(-1, 3, 3), self.uvs, self.parts)
+        return Soup(
+            bend(points).reshape(-1, 3, 3), _unit(normals).reshape(-1, 3, 3), self.uvs, self.parts
+        )
 
     def bounds(self) -> tuple[Array, Array]:
         """Return the lowest and the highest corner of the axis-aligned box, metres."""
@@ -67,14 +79,18 @@ def _unit(vectors: Array) -> Array:
 
 def merge(soups: Sequence[Soup]) -> Soup:
     """Join soups; part indices stay as they are."""
-    return Soup(np.concatenate([soup.positions for soup in soups]),
-                np.concatenate([soup.normals for soup in soups]),
-                np.concatenate([soup.uvs for soup in soups]),
-                np.concatenate([soup.parts for soup in soups]))
+    return Soup(
+        np.concatenate([soup.positions for soup in soups]),
+        np.concatenate([soup.normals for soup in soups]),
+        np.concatenate([soup.uvs for soup in soups]),
+        np.concatenate([soup.parts for soup in soups]),
+    )
 
 
 def ring(segments: int, exponent: float = 2.0, aspect: tuple[float, float] = (1.0, 1.0)) -> Array:
-    """Return a closed superellipse (segments + 1, 2) of half axes `aspect`; exponent 2 is an ellipse, 8 nearly a box."""
+    """Return a closed superellipse (segments + 1, 2) of half axes `aspect`; exponent 2 is an
+    ellipse, 8 nearly a box.
+    """
     angle = np.linspace(0.0, 2 * np.pi, segments + 1)
     cosine, sine = np.cos(angle), np.sin(angle)
     x = np.sign(cosine) * np.abs(cosine) ** (2.0 / exponent)
@@ -84,14 +100,18 @@ def ring(segments: int, exponent: float = 2.0, aspect: tuple[float, float] = (1.
 
 
 def _even(points: Array) -> Array:
-    """Space the points of a closed curve evenly, for a superellipse bunches them at its corners."""
+    """Space the points of a closed curve evenly, for a superellipse bunches them at corners."""
     length = np.concatenate([[0.0], np.cumsum(np.linalg.norm(np.diff(points, axis=0), axis=1))])
     at = np.linspace(0.0, length[-1], len(points))
-    return np.stack([np.interp(at, length, points[:, 0]), np.interp(at, length, points[:, 1])], axis=1)
+    return np.stack(
+        [np.interp(at, length, points[:, 0]), np.interp(at, length, points[:, 1])], axis=1
+    )
 
 
 def _profile_tangents(profile: Array, crease_deg: float) -> tuple[Array, Array]:
-    """Return the tangents (P - 1, 2) at the start and at the end of each profile segment, sharp at creases."""
+    """Return the tangents (P - 1, 2) at the start and at the end of each profile segment, sharp at
+    creases.
+    """
     steps = _unit(np.diff(profile, axis=0))
     mixed = _unit(steps[:-1] + steps[1:])
     sharp = np.sum(steps[:-1] * steps[1:], axis=1) < np.cos(np.deg2rad(crease_deg))
@@ -102,7 +122,7 @@ def _profile_tangents(profile: Array, crease_deg: float) -> tuple[Array, Array]:
 
 
 def _spread(profile: Array, parts: NDArray[np.int32]) -> tuple[Array, Array]:
-    """Return v at the start and end of each segment: the share of the arc length inside its part."""
+    """Return v at both ends of each segment: the share of the arc length inside its part."""
     length = np.linalg.norm(np.diff(profile, axis=0), axis=1)
     start, end = np.zeros(len(length)), np.zeros(len(length))
     for part in np.unique(parts):
@@ -120,33 +140,54 @@ def _quads(corners: Sequence[Array]) -> Array:
     return pair.reshape(-1, 3, a.shape[-1])
 
 
-def loft(profile: Sequence[Sequence[float]] | Array, *, parts: Sequence[int] | None = None, exponent: float = 2.0,
-         aspect: tuple[float, float] = (1.0, 1.0), segments: int = 28, crease_deg: float = 35.0) -> Soup:
+def loft(
+    profile: Sequence[Sequence[float]] | Array,
+    *,
+    parts: Sequence[int] | None = None,
+    exponent: float = 2.0,
+    aspect: tuple[float, float] = (1.0, 1.0),
+    segments: int = 28,
+    crease_deg: float = 35.0,
+) -> Soup:
     """Sweep a superellipse along a profile of (radius, height) pairs, metres.
 
-    The profile runs from the bottom's centre outwards and up to the top's centre, or back inside for a
-    hollow thing: normals then point out of the material. Corners sharper than `crease_deg` keep an edge.
+    The profile runs from the bottom's centre outwards and up to the top's centre, or back inside
+    for a hollow thing: normals then point out of the material. Corners sharper than `crease_deg`
+    keep an edge.
     """
     path = np.asarray(profile, dtype=np.float64)
     part = np.zeros(len(path) - 1, np.int32) if parts is None else np.asarray(parts, np.int32)
     curve = ring(segments, exponent, aspect)
     around = np.gradient(np.concatenate([curve[-2:-1], curve, curve[1:2]]), axis=0)[1:-1]
-    positions = np.concatenate([path[:, None, :1] * curve[None], np.broadcast_to(
-        path[:, None, 1:], (len(path), segments + 1, 1))], axis=2)
+    positions = np.concatenate(
+        [
+            path[:, None, :1] * curve[None],
+            np.broadcast_to(path[:, None, 1:], (len(path), segments + 1, 1)),
+        ],
+        axis=2,
+    )
     start, end = _profile_tangents(path, crease_deg)
     low, high = (_loft_normals(tangent, curve, around) for tangent in (start, end))
     u = np.linspace(0.0, 1.0, segments + 1)
-    v_start, v_end = _spread(path, part)
-    uv_low, uv_high = (np.stack(np.broadcast_arrays(u[None], v[:, None]), axis=2) for v in (v_start, v_end))
-    soup = Soup(_quads(_corners(positions[:-1], positions[1:])), _quads(_corners(low, high)),
-                _quads(_corners(uv_low, uv_high)), np.repeat(part, 2 * segments))
+    v_start, v_end = (1.0 - share for share in _spread(path, part))
+    uv_low, uv_high = (
+        np.stack(np.broadcast_arrays(u[None], v[:, None]), axis=2) for v in (v_start, v_end)
+    )
+    soup = Soup(
+        _quads(_corners(positions[:-1], positions[1:])),
+        _quads(_corners(low, high)),
+        _quads(_corners(uv_low, uv_high)),
+        np.repeat(part, 2 * segments),
+    )
     return _without_slivers(soup)
 
 
 def _loft_normals(tangent: Array, curve: Array, around: Array) -> Array:
     """Return normals (P - 1, N + 1, 3): the cross product of the tangents around and along."""
     dr, dz = tangent[:, None, :1], tangent[:, None, 1:]
-    along = np.concatenate([dr * curve[None], np.broadcast_to(dz, dr.shape[:1] + (len(curve), 1))], axis=2)
+    along = np.concatenate(
+        [dr * curve[None], np.broadcast_to(dz, dr.shape[:1] + (len(curve), 1))], axis=2
+    )
     flat = np.concatenate([around, np.zeros((len(around), 1))], axis=1)
     return _unit(np.cross(np.broadcast_to(flat[None], along.shape), along))
 
@@ -162,7 +203,9 @@ def _without_slivers(soup: Soup) -> Soup:
 
 
 def tube(path: Array, radii: Array, *, flat: float = 1.0, segments: int = 12) -> Soup:
-    """Sweep an ellipse along a path (K, 3) metres with radii (K,); `flat` scales the second axis. Ends are closed."""
+    """Sweep an ellipse along a path (K, 3) metres with radii (K,); `flat` scales the second axis.
+    Ends are closed.
+    """
     forward = _unit(np.gradient(path, axis=0))
     side = _unit(np.cross(forward, _steady_normal(forward)))
     up = np.cross(side, forward)
@@ -173,13 +216,19 @@ def tube(path: Array, radii: Array, *, flat: float = 1.0, segments: int = 12) ->
     u = np.linspace(0.0, 1.0, segments + 1)
     v = np.linspace(0.0, 1.0, len(path))
     uv = np.stack(np.broadcast_arrays(u[None], v[:, None]), axis=2)
-    wall = Soup(_quads(_corners(positions[:-1], positions[1:])), _quads(_corners(outward[:-1], outward[1:])),
-                _quads(_corners(uv[:-1], uv[1:])), np.zeros(2 * segments * (len(path) - 1), np.int32))
+    wall = Soup(
+        _quads(_corners(positions[:-1], positions[1:])),
+        _quads(_corners(outward[:-1], outward[1:])),
+        _quads(_corners(uv[:-1], uv[1:])),
+        np.zeros(2 * segments * (len(path) - 1), np.int32),
+    )
     return merge([wall, _fan(positions[0], -forward[0]), _fan(positions[-1], forward[-1])])
 
 
 def _steady_normal(forward: Array) -> Array:
-    """Return a vector far from every direction of the path: the normal of the path's plane, or an axis."""
+    """Return a vector far from every direction of the path: the normal of the path's plane, or an
+    axis.
+    """
     normal = np.linalg.svd(forward - 0.0, full_matrices=True)[2][2]
     if np.max(np.abs(forward @ normal)) < 0.9:
         return normal
@@ -196,13 +245,21 @@ def _fan(rim: Array, normal: Array) -> Soup:
 
 
 # Face order: +x, -x, +y, -y, +z, -z; each as (normal axis, sign, axis of u, axis of v).
-_BOX_FACES = ((0, 1, 1, 2), (0, -1, 1, 2), (1, 1, 0, 2), (1, -1, 0, 2), (2, 1, 0, 1), (2, -1, 0, 1))
+_BOX_FACES = (
+    (0, 1, 1, 2),
+    (0, -1, 1, 2),
+    (1, 1, 0, 2),
+    (1, -1, 0, 2),
+    (2, 1, 0, 1),
+    (2, -1, 0, 1),
+)
 
 
-def box(size: Sequence[float], *, tile_m: float | None = None) -> Soup:
+def box(size: Sequence[float] | Array, *, tile_m: float | None = None) -> Soup:
     """Make a box of `size` (x, y, z) metres centred on the origin.
 
-    Texture coordinates show each face its own cell of a 3 x 2 texture, or repeat every `tile_m` metres.
+    Texture coordinates show each face its own cell of a 3 x 2 texture, or repeat every `tile_m`
+    metres.
     """
     half = np.asarray(size, dtype=np.float64) / 2
     square = np.array([[-1, -1], [1, -1], [1, 1], [-1, 1]], dtype=np.float64)
@@ -214,7 +271,9 @@ def box(size: Sequence[float], *, tile_m: float | None = None) -> Soup:
         corners[:, second] = square[:, 1] * half[second]
         normal = np.zeros(3)
         normal[axis] = sign
-        uv = _face_uv(face, square, (half[first], half[second]), tile_m)
+        # Seen from outside, u runs to the right, so that print reads the right way round.
+        facing = square * (sign if axis != 1 else -sign, 1)
+        uv = _face_uv(face, facing, (half[first], half[second]), tile_m)
         for triple in ((0, 1, 2), (0, 2, 3)):
             positions.append(corners[list(triple)])
             normals.append(np.tile(normal, (3, 1)))
@@ -232,20 +291,32 @@ def _face_uv(face: int, square: Array, half: tuple[float, float], tile_m: float 
 
 
 def project_uv(soup: Soup, tile_m: float) -> Soup:
-    """Give each triangle texture coordinates by the axis that it faces, repeating every `tile_m` metres."""
+    """Give each triangle texture coordinates by the axis that it faces, repeating every `tile_m`
+    metres.
+    """
     a, b, c = (soup.positions[:, i] for i in range(3))
     axis = np.argmax(np.abs(np.cross(b - a, c - a)), axis=1)
     first = np.array([1, 0, 0])[axis]
     second = np.array([2, 2, 1])[axis]
     rows = np.arange(len(soup))[:, None]
     corner = np.arange(3)[None]
-    uvs = np.stack([soup.positions[rows, corner, first[:, None]],
-                    soup.positions[rows, corner, second[:, None]]], axis=2) / tile_m
+    uvs = (
+        np.stack(
+            [
+                soup.positions[rows, corner, first[:, None]],
+                soup.positions[rows, corner, second[:, None]],
+            ],
+            axis=2,
+        )
+        / tile_m
+    )
     return Soup(soup.positions, soup.normals, uvs, soup.parts)
 
 
 def from_faces(vertices: Array, faces: NDArray[np.int64], *, crease_deg: float = 40.0) -> Soup:
-    """Make a soup of an indexed mesh (V, 3), (F, 3); normals are smoothed except across sharp edges."""
+    """Make a soup of an indexed mesh (V, 3), (F, 3); normals are smoothed except across sharp
+    edges.
+    """
     triangles = vertices[faces]
     flat = np.cross(triangles[:, 1] - triangles[:, 0], triangles[:, 2] - triangles[:, 0])
     sums = np.zeros_like(vertices)
@@ -259,7 +330,7 @@ def from_faces(vertices: Array, faces: NDArray[np.int64], *, crease_deg: float =
     return _without_slivers(Soup(triangles, normals, zero, np.zeros(len(faces), np.int32)))
 
 
-def rotation_about(axis: Sequence[float], angle_rad: float) -> Array:
+def rotation_about(axis: Sequence[float] | Array, angle_rad: float) -> Array:
     """Return the rotation (3, 3) by an angle about an axis (Rodrigues)."""
     x, y, z = np.asarray(axis, dtype=np.float64) / np.linalg.norm(axis)
     cross = np.array([[0, -z, y], [z, 0, -x], [-y, x, 0]])
@@ -269,6 +340,10 @@ def rotation_about(axis: Sequence[float], angle_rad: float) -> Array:
 def random_rotation(rng: np.random.Generator) -> Array:
     """Draw a rotation evenly from SO(3) (Shoemake 1992)."""
     w, x, y, z = _unit(rng.normal(size=4))
-    return np.array([[1 - 2 * (y * y + z * z), 2 * (x * y - z * w), 2 * (x * z + y * w)],
-                     [2 * (x * y + z * w), 1 - 2 * (x * x + z * z), 2 * (y * z - x * w)],
-                     [2 * (x * z - y * w), 2 * (y * z + x * w), 1 - 2 * (x * x + y * y)]])
+    return np.array(
+        [
+            [1 - 2 * (y * y + z * z), 2 * (x * y - z * w), 2 * (x * z + y * w)],
+            [2 * (x * y + z * w), 1 - 2 * (x * x + z * z), 2 * (y * z - x * w)],
+            [2 * (x * z - y * w), 2 * (y * z + x * w), 1 - 2 * (x * x + y * y)],
+        ]
+    )

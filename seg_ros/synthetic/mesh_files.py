@@ -8,7 +8,7 @@ import logging
 from collections.abc import Sequence
 from functools import lru_cache
 from pathlib import Path
-from typing import overload
+from typing import Any, overload
 
 import numpy as np
 
@@ -27,12 +27,16 @@ log = logging.getLogger(__name__)
 def load_mesh(path: str | Path) -> ObjectModel:
     """Read one mesh file as an object standing on z = 0 with a plain paint of its own.
 
-    Sizes over 0.45 m are tried as millimetres, then fitted to 0.2 m; both are logged. Raises ValueError, naming
-    the file, for one that is empty, flat, broken or huge (over 50 MB or 200,000 triangles).
+    Sizes over 0.45 m are tried as millimetres, then fitted to 0.2 m; both are logged. Raises
+    ValueError, naming the file, for one that is empty, flat, broken or huge (over 50 MB or 200,000
+    triangles).
     """
     file = Path(path)
     if file.stat().st_size > MAX_BYTES:
-        raise ValueError(f'{file} is {file.stat().st_size / 1e6:.0f} MB: meshes up to {MAX_BYTES / 1e6:.0f} MB are read')
+        raise ValueError(
+            f'{file} is {file.stat().st_size / 1e6:.0f} MB: '
+            f'meshes up to {MAX_BYTES / 1e6:.0f} MB are read'
+        )
     vertices, faces = _read(file)
     if len(faces) == 0:
         raise ValueError(f'{file} holds no triangle')
@@ -40,42 +44,53 @@ def load_mesh(path: str | Path) -> ObjectModel:
         raise ValueError(f'{file} has {len(faces)} triangles: simplify it to {MAX_FACES} at most')
     if not np.isfinite(vertices).all() or np.min(np.ptp(vertices, axis=0)) <= 0:
         raise ValueError(f'{file} is flat or has vertices that are not finite')
-    soup = settled(from_faces(vertices * _scale(file, vertices), faces))
+    largest = float(np.max(np.ptp(vertices, axis=0)))
+    scale = _scale(file, largest)
+    soup = settled(from_faces(vertices * scale, faces))
     rng = np.random.default_rng(sum(file.name.encode()))
     soup = project_uv(soup, rng.uniform(0.1, 0.3))
-    return ObjectModel('mesh', soup, (material(rng, ANYTHING, list(FINISHES)),), (hull_of(soup),), 0.5)
+    return ObjectModel(
+        'mesh',
+        soup,
+        (material(rng, ANYTHING, list(FINISHES)),),
+        (hull_of(soup),),
+        0.5,
+        fitted=scale == 0.2 / largest,
+    )
 
 
 def _read(file: Path) -> tuple[np.ndarray, np.ndarray]:
     import trimesh
 
     try:
-        mesh = trimesh.load(file, force='mesh', process=True)
+        mesh: Any = trimesh.load(file, force='mesh', process=True)
         return np.asarray(mesh.vertices, np.float64), np.asarray(mesh.faces, np.int64)
     except Exception as error:  # trimesh raises whatever its parsers raise
         raise ValueError(f'{file} cannot be read as a mesh: {error}') from error
 
 
-def _scale(file: Path, vertices: np.ndarray) -> float:
-    largest = float(np.max(np.ptp(vertices, axis=0)))
+def _scale(file: Path, largest: float) -> float:
     if SMALLEST_M <= largest <= LARGEST_M:
         return 1.0
     if SMALLEST_M <= largest / 1000 <= LARGEST_M:
         log.info('%s is %.0f units large: taken as millimetres', file, largest)
         return 1e-3
-    log.warning('%s is %.3g m large: scaled to 0.2 m', file, largest)
+    log.info('%s is %.3g units large: scaled to 0.2 m', file, largest)
     return 0.2 / largest
 
 
 class MeshFolder(Sequence[ObjectModel]):
-    """List the meshes of a folder and its subfolders, sorted; each is read when it is first asked for.
+    """List the meshes of a folder and its subfolders, sorted; each is read when it is first asked
+    for.
 
-    A file that cannot be used is logged by name once, and its neighbour takes its place. Raises ValueError for
-    a folder without mesh files.
+    A file that cannot be used is logged by name once, and its neighbour takes its place. Raises
+    ValueError for a folder without mesh files.
     """
 
     def __init__(self, folder: str | Path) -> None:
-        self.files = sorted(path for path in Path(folder).rglob('*') if path.suffix.lower() in SUFFIXES)
+        self.files = sorted(
+            path for path in Path(folder).rglob('*') if path.suffix.lower() in SUFFIXES
+        )
         self._load = lru_cache(maxsize=512)(self._load_or_none)
         if not self.files:
             raise ValueError(f'{folder} holds no mesh: {", ".join(SUFFIXES)} files are read')

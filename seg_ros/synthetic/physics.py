@@ -1,6 +1,8 @@
 # Copyright 2026 seg_ros contributors
 # SPDX-License-Identifier: Apache-2.0
-"""Let objects fall and settle on the table, by MuJoCo (extra `synth`; it has wheels for every Python)."""
+"""Let objects fall and settle on the table, by MuJoCo (extra `synth`; it has wheels for every
+Python).
+"""
 
 from __future__ import annotations
 
@@ -25,7 +27,9 @@ def _mujoco() -> Any:
     try:
         import mujoco
     except ImportError as error:
-        raise ValueError('physics needs MuJoCo: pip install "seg_ros[synth]", or choose physics "none"') from error
+        raise ValueError(
+            'physics needs MuJoCo: pip install "seg_ros[synth]", or choose physics "none"'
+        ) from error
     return mujoco
 
 
@@ -49,29 +53,41 @@ def _rotation(quaternion: Array) -> Array:
 
 
 def _body(index: int, placed: Placed) -> tuple[str, str]:
-    """Return the assets and the body of one object: a convex mesh a piece, inertia of its bounding box."""
+    """Return the assets and the body of one object: a convex mesh a piece, inertia of its bounding
+    box.
+    """
     points = placed.model.points()
     low, high = points.min(axis=0), points.max(axis=0)
     size, centre = np.maximum(high - low, 0.004), (low + high) / 2
     mass = float(np.clip(300 * np.prod(size), 0.02, 1.5))
-    x2, y2, z2 = size ** 2
+    x2, y2, z2 = size**2
     inertia = np.maximum(mass / 12 * np.array([y2 + z2, x2 + z2, x2 + y2]), 2e-6)
     names = [f'm{index}_{piece}' for piece in range(len(placed.model.hulls))]
-    assets = ''.join(f'<mesh name="{name}" inertia="shell" vertex="{_numbers(hull)}"/>'
-                     for name, hull in zip(names, placed.model.hulls, strict=True))
+    assets = ''.join(
+        f'<mesh name="{name}" inertia="shell" vertex="{_numbers(hull)}"/>'
+        for name, hull in zip(names, placed.model.hulls, strict=True)
+    )
     geoms = ''.join(f'<geom type="mesh" mesh="{name}"/>' for name in names)
-    body = (f'<body pos="{_numbers(placed.translation)}" quat="{_numbers(_quaternion(placed.rotation))}"><freejoint/>'
-            f'<inertial pos="{_numbers(centre)}" mass="{mass:.6g}" diaginertia="{_numbers(inertia)}"/>{geoms}</body>')
+    body = (
+        f'<body pos="{_numbers(placed.translation)}" '
+        f'quat="{_numbers(_quaternion(placed.rotation))}">'
+        f'<freejoint/><inertial pos="{_numbers(centre)}" mass="{mass:.6g}" '
+        f'diaginertia="{_numbers(inertia)}"/>{geoms}</body>'
+    )
     return assets, body
 
 
 def _document(placed: list[Placed]) -> str:
     parts = [_body(index, one) for index, one in enumerate(placed)]
     return (
-        f'<mujoco><option timestep="{STEP_S}" integrator="implicitfast" iterations="20" density="20" viscosity="0.02"/>'
-        '<default><geom friction="0.8 0.02 0.002" condim="4" solref="0.01 1" margin="0.0005"/></default>'
+        f'<mujoco><option timestep="{STEP_S}" integrator="implicitfast" iterations="20" '
+        'density="20" viscosity="0.02"/>'
+        '<default><geom friction="0.8 0.02 0.002" condim="4" solref="0.01 1" margin="0.0005"/>'
+        '</default>'
         f'<asset>{"".join(assets for assets, _ in parts)}</asset>'
-        f'<worldbody><geom type="plane" size="8 8 0.1"/>{"".join(body for _, body in parts)}</worldbody></mujoco>')
+        '<worldbody><geom type="plane" size="8 8 0.1"/>'
+        f'{"".join(body for _, body in parts)}</worldbody></mujoco>'
+    )
 
 
 def settle(placed: list[Placed], duration_s: float = 1.6) -> list[Placed]:
@@ -89,5 +105,7 @@ def settle(placed: list[Placed], duration_s: float = 1.6) -> list[Placed]:
         if data.time > 0.4 and np.abs(data.qvel).max() < 0.02:
             break
     poses = np.array(data.qpos).reshape(-1, 7)
-    return [Placed(one.model, _rotation(pose[3:]), pose[:3].copy())
-            for one, pose in zip(placed, poses, strict=True)]
+    return [
+        Placed(one.model, _rotation(pose[3:]), pose[:3].copy())
+        for one, pose in zip(placed, poses, strict=True)
+    ]

@@ -15,7 +15,7 @@ from seg_ros.synthetic.objects import ObjectModel, Rng
 
 @dataclass(frozen=True, eq=False)
 class Placed:
-    """Pair an object with its pose, world from object: rotation (3, 3), translation (3,) metres."""
+    """Pair an object with its pose in the world: rotation (3, 3), translation (3,) metres."""
 
     model: ObjectModel
     rotation: Array
@@ -27,7 +27,9 @@ class Placed:
 
 
 def resting_rotation(model: ObjectModel, rng: Rng) -> Array:
-    """Draw an orientation in which the object rests: as built, or on another face of its convex hull."""
+    """Draw an orientation in which the object rests: as built, or on another face of its convex
+    hull.
+    """
     yaw = rotation_about((0, 0, 1), rng.uniform(0, 2 * np.pi))
     if rng.random() < model.upright:
         return yaw
@@ -42,10 +44,11 @@ def _on_face(points: Array, rng: Rng) -> Array:
     centre = points.mean(axis=0)
     normals = hull.equations[:, :3]
     gap = -(normals @ centre + hull.equations[:, 3])
-    areas = np.zeros(len(normals))
     groups = np.round(normals * 20).astype(np.int64)
     corners = points[hull.simplices]
-    sizes = 0.5 * np.linalg.norm(np.cross(corners[:, 1] - corners[:, 0], corners[:, 2] - corners[:, 0]), axis=1)
+    sizes = 0.5 * np.linalg.norm(
+        np.cross(corners[:, 1] - corners[:, 0], corners[:, 2] - corners[:, 0]), axis=1
+    )
     _, group = np.unique(groups, axis=0, return_inverse=True)
     areas = np.bincount(group.ravel(), weights=sizes)[group.ravel()]
     weights = areas * sizes / np.maximum(gap, 1e-3) ** 2
@@ -102,33 +105,44 @@ class Layout:
             if np.max(np.abs(place)) > self.spread_m:
                 continue
             moved = _grown(outline + place, margin)
-            if not any(self._near(moved, other) and overlap(moved, other) for other in self.outlines):
+            if not any(
+                self._near(moved, other) and overlap(moved, other) for other in self.outlines
+            ):
                 self.outlines.append(outline + place)
                 return Placed(model, rotation, np.array([*place, -points[:, 2].min()]))
         return None
 
     @staticmethod
     def _near(a: Array, b: Array) -> bool:
-        return bool(np.all(a.min(axis=0) < b.max(axis=0)) and np.all(b.min(axis=0) < a.max(axis=0)))
+        return bool(
+            np.all(a.min(axis=0) < b.max(axis=0)) and np.all(b.min(axis=0) < a.max(axis=0))
+        )
 
 
 def stack_on(base: Placed, model: ObjectModel, rng: Rng) -> Placed | None:
-    """Stand an object on the flat top of one that stands as built, its outline inside; None where it does not fit."""
+    """Stand an object on the flat top of one that stands as built, its outline inside; None where
+    it does not fit.
+    """
     if base.model.top is None or base.rotation[2, 2] < 0.999:
         return None
     rotation = rotation_about((0, 0, 1), rng.uniform(0, 2 * np.pi))
     points = model.points() @ rotation.T
     half_x, half_y, height = base.model.top
     room = np.array([half_x, half_y]) * 1.6
-    if np.any(np.abs(footprint(points).mean(axis=0)) > 0.02) or np.min(np.ptp(points[:, :2], axis=0)) > 2 * np.max(room):
+    if np.any(np.abs(footprint(points).mean(axis=0)) > 0.02) or np.min(
+        np.ptp(points[:, :2], axis=0)
+    ) > 2 * np.max(room):
         return None
     shift = base.rotation[:2, :2] @ (rng.uniform(-0.25, 0.25, 2) * (half_x, half_y))
     z = base.translation[2] + height - points[:, 2].min() + 0.0003
     return Placed(model, rotation, np.array([*(base.translation[:2] + shift), z]))
 
 
-def lay_out(models: list[ObjectModel], rng: Rng, spread_m: float, stack_share: float = 0.15) -> list[Placed]:
-    """Place objects without physics: standing or lying on the table, some on the flat tops of others.
+def lay_out(
+    models: list[ObjectModel], rng: Rng, spread_m: float, stack_share: float = 0.15
+) -> list[Placed]:
+    """Place objects without physics: standing or lying on the table, some on the flat tops of
+    others.
 
     No two touch. Objects that find no place are left out.
     """
@@ -138,7 +152,8 @@ def lay_out(models: list[ObjectModel], rng: Rng, spread_m: float, stack_share: f
     for model in models:
         done = None
         if placed and rng.random() < stack_share:
-            base = int(rng.integers(len(placed)))
+            free = [i for i, one in enumerate(placed) if i not in taken and one.model.top] or [0]
+            base = free[int(rng.integers(len(free)))]
             done = stack_on(placed[base], model, rng) if base not in taken else None
             if done is not None and not _fits_above(done, placed, base):
                 done = None
@@ -151,21 +166,43 @@ def lay_out(models: list[ObjectModel], rng: Rng, spread_m: float, stack_share: f
 
 
 def _fits_above(candidate: Placed, placed: list[Placed], base: int) -> bool:
-    """Tell whether a stacked object keeps clear of everything that reaches its height, and rests inside its base."""
+    """Tell whether a stacked object keeps clear of everything that reaches its height, and rests
+    inside its base.
+    """
     outline, low = footprint(candidate.points()), candidate.points()[:, 2].min()
-    clear = not any(overlap(outline, footprint(other.points())) for index, other in enumerate(placed)
-                    if index != base and other.points()[:, 2].max() > low)
+    clear = not any(
+        overlap(outline, footprint(other.points()))
+        for index, other in enumerate(placed)
+        if index != base and other.points()[:, 2].max() > low
+    )
     support = footprint(placed[base].points()).astype(np.float32)
-    return clear and cv2.pointPolygonTest(support[:, None], outline.mean(axis=0).tolist(), True) > 0.003
+    return (
+        clear
+        and cv2.pointPolygonTest(support[:, None], outline.mean(axis=0).tolist(), True) > 0.003
+    )
 
 
-def drop_poses(models: list[ObjectModel], placed: list[Placed], rng: Rng, spread_m: float) -> list[Placed]:
-    """Hold objects above others, in cavities' middles and over tops, one higher than the next, ready to fall."""
+def _target(placed: list[Placed], rng: Rng) -> Placed | None:
+    """Choose what an object falls on: often something hollow that stands upright, now and then the
+    bare table.
+    """
+    hollow = [one for one in placed if one.model.cavity and one.rotation[2, 2] > 0.999]
+    if hollow and rng.random() < 0.4:
+        return hollow[int(rng.integers(len(hollow)))]
+    return placed[int(rng.integers(len(placed)))] if placed and rng.random() < 0.75 else None
+
+
+def drop_poses(
+    models: list[ObjectModel], placed: list[Placed], rng: Rng, spread_m: float
+) -> list[Placed]:
+    """Hold objects above others, in cavities' middles and over tops, one higher than the next,
+    ready to fall.
+    """
     held: list[Placed] = []
     ceiling = max([float(one.points()[:, 2].max()) for one in placed], default=0.0) + 0.02
     for model in models:
-        target = placed[int(rng.integers(len(placed)))] if placed and rng.random() < 0.75 else None
-        rotation = resting_rotation(model, rng) if rng.random() < 0.6 else random_rotation(rng)
+        target = _target(placed, rng)
+        rotation = resting_rotation(model, rng) if rng.random() < 0.7 else random_rotation(rng)
         points = model.points() @ rotation.T
         if target is not None:
             spread = 0.1 if target.model.cavity else rng.choice([0.15, 0.6])

@@ -2,9 +2,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """Z-buffer rasteriser: which triangle each pixel's centre ray meets first, and how far along.
 
-Triangles are rasterised in homogeneous form (Olano and Greer, "Triangle Scan Conversion using 2D Homogeneous
-Coordinates", 1997): edge functions of the pixel's ray, so that nothing is clipped and depth is the exact
-ray-plane intersection, also for triangles that reach behind the camera.
+Triangles are rasterised in homogeneous form (Olano and Greer, "Triangle Scan Conversion using 2D
+Homogeneous Coordinates", 1997): edge functions of the pixel's ray, so that nothing is clipped and
+depth is the exact ray-plane intersection, also for triangles that reach behind the camera.
 """
 
 from __future__ import annotations
@@ -18,7 +18,9 @@ NEAR_M = 0.02
 
 @njit(cache=True, error_model='numpy', inline='always')
 def _narrow(start: int, stop: int, value: float, step: float) -> tuple[int, int]:
-    """Keep the steps k of [start, stop] where value + k step can be positive, one more on either side."""
+    """Keep the steps k of [start, stop] where value + k step can be positive, one more on either
+    side.
+    """
     if abs(step) < 1e-12:
         return (start, stop) if value > -1e-6 else (1, 0)
     root = min(max(-value / step, -2.0), stop + 2.0)
@@ -28,12 +30,19 @@ def _narrow(start: int, stop: int, value: float, step: float) -> tuple[int, int]
 
 
 @njit(cache=True, error_model='numpy')
-def rasterize(triangles: NDArray[np.float64], focal: tuple[float, float], centre: tuple[float, float],
-              depth: NDArray[np.float32], hit: NDArray[np.int32], offset: int) -> None:
-    """Draw triangles (T, 3, 3), camera frame, metres, into depth (H, W) metres and hit (H, W) triangle numbers.
+def rasterize(
+    triangles: NDArray[np.float64],
+    focal: tuple[float, float],
+    centre: tuple[float, float],
+    depth: NDArray[np.float32],
+    hit: NDArray[np.int32],
+    offset: int,
+) -> None:
+    """Draw triangles (T, 3, 3), camera frame, metres, into depth (H, W) metres and hit (H, W)
+    triangle numbers.
 
-    Pixel (column u, row v) looks along ((u - cx) / fx, (v - cy) / fy, 1). `depth` starts at infinity and `hit`
-    at -1; triangle t is written as t + offset.
+    Pixel (column u, row v) looks along ((u - cx) / fx, (v - cy) / fy, 1). `depth` starts at
+    infinity and `hit` at -1; triangle t is written as t + offset.
     """
     height, width = depth.shape
     fx, fy = focal

@@ -6,6 +6,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import cv2
 import numpy as np
@@ -15,7 +16,17 @@ from seg_ros.core.frame import CameraModel
 from seg_ros.synthetic.mesh import Array, Soup
 from seg_ros.synthetic.objects import Material
 from seg_ros.synthetic.rasterizer import depth_buffers, rasterize
-from seg_ros.synthetic.shading import MIP_LEVELS, Looks, add_lamp, add_surroundings, draw_surfaces
+from seg_ros.synthetic.shading import (
+    EDGE_SAMPLES,
+    MIP_LEVELS,
+    Looks,
+    Samples,
+    accumulate,
+    add_lamp,
+    add_surroundings,
+    draw_surfaces,
+    gather,
+)
 
 SHADOW_SIZE = 320
 
@@ -39,7 +50,9 @@ class Lamp:
 
 @dataclass(frozen=True, eq=False)
 class CameraPose:
-    """Give camera from world: rotation (3, 3) and translation (3,) metres; optical frame (x right, y down, z ahead)."""
+    """Give camera from world: rotation (3, 3) and translation (3,) metres; optical frame (x right,
+    y down, z ahead).
+    """
 
     rotation: Array
     translation: Array
@@ -57,7 +70,9 @@ class CameraPose:
 
 
 def look_at(position: Array, target: Array, roll_rad: float = 0.0) -> CameraPose:
-    """Aim a camera at a target, its image's up along the world's up (+z) as far as possible, then roll it."""
+    """Aim a camera at a target, its image's up along the world's up (+z) as far as possible, then
+    roll it.
+    """
     forward = (target - position) / np.linalg.norm(target - position)
     up = np.array([0.0, 0.0, 1.0]) if abs(forward[2]) < 0.9999 else np.array([0.0, 1.0, 0.0])
     right = np.cross(forward, up)
@@ -73,9 +88,11 @@ class World:
     """Hold everything to be drawn, in the world frame."""
 
     soup: Soup
-    materials: NDArray[np.int32]     # (T,)
-    labels: NDArray[np.int32]        # (T,)
-    texel_density: Array             # (T,)
+    materials: NDArray[np.int32]  # (T,)
+    labels: NDArray[np.int32]  # (T,)
+    texel_density: Array  # (T,)
+    kinds: NDArray[np.int32]  # (T,) tells labels and materials apart
+    facings: NDArray[np.float32]  # (T, 3) unit normals
     looks: Looks
     lamps: tuple[Lamp, ...]
     lamp_poses: tuple[CameraPose, ...]
@@ -86,7 +103,9 @@ class World:
 
 @dataclass(frozen=True, eq=False)
 class Rendering:
-    """Hold colour (H, W, 3) uint8 RGB, depth_m (H, W) float32 (NaN: nothing hit), labels (H, W) int32."""
+    """Hold colour (H, W, 3) uint8 RGB, depth_m (H, W) float32 (NaN: nothing hit), labels (H, W)
+    int32.
+    """
 
     color: NDArray[np.uint8]
     depth_m: NDArray[np.float32]
@@ -98,7 +117,7 @@ def _looks(materials: Sequence[Material]) -> Looks:
     mips = np.zeros((len(materials), MIP_LEVELS, 3), np.int64)
     chunks, offset = [], 0
     for row, paint in enumerate(materials):
-        image = paint.texture
+        image: NDArray[Any] = paint.texture
         for level in range(MIP_LEVELS):
             mips[row, level] = offset, image.shape[1], image.shape[0]
             chunks.append(image.reshape(-1, 3))
@@ -119,17 +138,30 @@ def _texel_density(soup: Soup, materials: NDArray[np.int32], looks: Looks) -> Ar
     return np.sqrt(texture_area * texels / np.maximum(area, 1e-12))
 
 
-def build_world(items: Sequence[Item], lamps: Sequence[Lamp], ambient: Array, *, reach_m: float = 0.9,
-                shadow_size: int = SHADOW_SIZE) -> World:
-    """Join the items and draw the shadow map of each lamp, which covers `reach_m` around the origin."""
-    paints, material_rows, label_rows = [], [], []
+def build_world(
+    items: Sequence[Item],
+    lamps: Sequence[Lamp],
+    ambient: Array,
+    *,
+    reach_m: float = 0.9,
+    shadow_size: int = SHADOW_SIZE,
+) -> World:
+    """Join the items and draw the shadow map of each lamp, which covers `reach_m` around the
+    origin.
+    """
+    paints: list[Material] = []
+    material_rows, label_rows = [], []
     for item in items:
         material_rows.append(item.soup.parts + len(paints))
         label_rows.append(np.full(len(item.soup), item.label, np.int32))
         paints.extend(item.materials)
     soups = [item.soup for item in items]
-    soup = Soup(*(np.concatenate([getattr(one, name) for one in soups])
-                  for name in ('positions', 'normals', 'uvs', 'parts')))
+    soup = Soup(
+        *(
+            np.concatenate([getattr(one, name) for one in soups])
+            for name in ('positions', 'normals', 'uvs', 'parts')
+        )
+    )
     looks, materials = _looks(paints), np.concatenate(material_rows).astype(np.int32)
     poses = tuple(look_at(lamp.position, np.zeros(3)) for lamp in lamps)
     distance = np.mean([np.linalg.norm(lamp.position) for lamp in lamps]) if lamps else 1.0
@@ -137,11 +169,28 @@ def build_world(items: Sequence[Item], lamps: Sequence[Lamp], ambient: Array, *,
     near = np.linalg.norm(soup.positions.mean(axis=1), axis=1) < 2 * reach_m
     maps = [_shadow_map(soup.positions[near], pose, focal, shadow_size) for pose in poses]
     stacked = np.stack(maps) if maps else np.zeros((0, 1, 1), np.float32)
-    return World(soup, materials, np.concatenate(label_rows), _texel_density(soup, materials, looks), looks,
-                 tuple(lamps), poses, stacked, focal, np.asarray(ambient, np.float64))
+    labels = np.concatenate(label_rows)
+    kinds = (labels * len(paints) + materials).astype(np.int32)
+    facings = np.ascontiguousarray(soup.normals.mean(axis=1), np.float32)
+    return World(
+        soup,
+        materials,
+        labels,
+        _texel_density(soup, materials, looks),
+        kinds,
+        facings,
+        looks,
+        tuple(lamps),
+        poses,
+        stacked,
+        focal,
+        np.asarray(ambient, np.float64),
+    )
 
 
-def _shadow_map(positions: Array, pose: CameraPose, focal: float, size: int) -> NDArray[np.float32]:
+def _shadow_map(
+    positions: Array, pose: CameraPose, focal: float, size: int
+) -> NDArray[np.float32]:
     depth, hit = depth_buffers(size, size)
     centre = 0.5 * (size - 1)
     rasterize(_transform(positions, pose), (focal, focal), (centre, centre), depth, hit, 0)
@@ -152,48 +201,116 @@ def _transform(positions: Array, pose: CameraPose) -> Array:
     return positions @ pose.rotation.T + pose.translation
 
 
-def _illuminate(world: World, pose: CameraPose, rays: tuple[float, float, float, float], depth: NDArray[np.float32],
-                hit: NDArray[np.int32], normals: NDArray[np.float32], albedo: NDArray[np.float32]
-                ) -> NDArray[np.float32]:
-    """Return linear light (H, W, 3): every lamp, the room, reflections."""
-    image = np.zeros_like(albedo)
-    gloss = world.looks.gloss
-    for lamp, lamp_pose, shadow_map in zip(world.lamps, world.lamp_poses, world.shadow_maps, strict=True):
-        turn = lamp_pose.rotation @ pose.rotation.T
-        shift = lamp_pose.rotation @ pose.position + lamp_pose.translation
-        frame = np.ascontiguousarray(np.concatenate([turn, shift[:, None]], axis=1))
-        add_lamp(pose.rotation @ lamp.position + pose.translation, np.asarray(lamp.color, np.float64), frame,
-                 shadow_map, world.shadow_focal, rays, gloss, world.materials, depth, hit, normals, albedo, image)
-    up = np.ascontiguousarray(pose.rotation[:, 2])
-    add_surroundings(world.ambient, up, rays, gloss, world.materials, hit, normals, albedo, image)
-    return image
-
-
-def draw_geometry(world: World, camera: CameraModel, pose: CameraPose
-                  ) -> tuple[NDArray[np.float32], NDArray[np.int32]]:
-    """Return depth_m (H, W) float32, NaN where nothing is hit, and labels (H, W) int32, exact at pixel centres."""
+def _raster(
+    triangles: Array, camera: CameraModel
+) -> tuple[NDArray[np.float32], NDArray[np.int32]]:
     depth, hit = depth_buffers(camera.height, camera.width)
-    rasterize(_transform(world.soup.positions, pose), (camera.fx, camera.fy), (camera.cx, camera.cy), depth, hit, 0)
+    rasterize(triangles, (camera.fx, camera.fy), (camera.cx, camera.cy), depth, hit, 0)
+    return depth, hit
+
+
+def draw_geometry(
+    world: World, camera: CameraModel, pose: CameraPose
+) -> tuple[NDArray[np.float32], NDArray[np.int32]]:
+    """Return depth_m (H, W) float32, NaN where nothing is hit, and labels (H, W) int32, at pixel
+    centres.
+    """
+    depth, hit = _raster(_transform(world.soup.positions, pose), camera)
+    return _geometry(world, depth, hit)
+
+
+def _geometry(
+    world: World, depth: NDArray[np.float32], hit: NDArray[np.int32]
+) -> tuple[NDArray[np.float32], NDArray[np.int32]]:
     labels = np.where(hit >= 0, world.labels[np.maximum(hit, 0)], 0).astype(np.int32)
-    depth[hit < 0] = np.nan
-    return depth, labels
+    return np.where(hit >= 0, depth, np.float32(np.nan)), labels
 
 
-def draw_color(world: World, camera: CameraModel, pose: CameraPose, exposure: float | None = None,
-               supersampling: int = 2) -> NDArray[np.uint8]:
-    """Return colour (H, W, 3) uint8 RGB, each pixel the mean of its subpixels; exposure None: set by the picture."""
-    fine = camera.resized(camera.width * supersampling, camera.height * supersampling)
-    triangles = _transform(world.soup.positions, pose)
-    depth, hit = depth_buffers(fine.height, fine.width)
-    rasterize(triangles, (fine.fx, fine.fy), (fine.cx, fine.cy), depth, hit, 0)
-    rays = (fine.fx, fine.fy, fine.cx, fine.cy)
-    normals, albedo = (np.zeros((fine.height, fine.width, 3), np.float32) for _ in range(2))
-    draw_surfaces(triangles, world.soup.normals @ pose.rotation.T, world.soup.uvs, world.materials,
-                  world.texel_density, world.looks.texels, world.looks.mips, rays, depth, hit, normals, albedo)
-    image = _illuminate(world, pose, rays, depth, hit, normals, albedo)
-    if supersampling > 1:
-        image = cv2.resize(image, (camera.width, camera.height), interpolation=cv2.INTER_AREA)
-    return _develop(image, exposure)
+def _samples(
+    world: World,
+    triangles: Array,
+    camera: CameraModel,
+    depth: NDArray[np.float32],
+    hit: NDArray[np.int32],
+) -> Samples:
+    """List the shading samples: one a pixel, four where the pixel's quarters see different
+    surfaces.
+    """
+    fine_depth, fine_hit = _raster(triangles, camera.resized(2 * camera.width, 2 * camera.height))
+    room = EDGE_SAMPLES * depth.size
+    samples = Samples(
+        np.empty((room, 2), np.float32),
+        np.empty(room, np.float32),
+        np.empty(room, np.int32),
+        np.empty(room, np.int32),
+        np.empty(room, np.float32),
+    )
+    rays = (camera.fx, camera.fy, camera.cx, camera.cy)
+    count = gather(depth, hit, fine_depth, fine_hit, world.kinds, world.facings, rays, *samples)
+    slopes, sample_depth, triangles_of, pixels, weights = samples
+    return Samples(
+        slopes[:count],
+        sample_depth[:count],
+        triangles_of[:count],
+        pixels[:count],
+        weights[:count],
+    )
+
+
+def _draw_color(
+    world: World, camera: CameraModel, pose: CameraPose, triangles: Array, samples: Samples
+) -> NDArray[np.float32]:
+    """Return linear colour (H, W, 3)."""
+    normals, albedo, light = (np.zeros((len(samples.depth), 3), np.float32) for _ in range(3))
+    looks, materials = world.looks, world.materials
+    slopes, depth, hits = samples.slopes, samples.depth, samples.triangles
+    draw_surfaces(
+        triangles,
+        world.soup.normals @ pose.rotation.T,
+        world.soup.uvs,
+        materials,
+        world.texel_density,
+        looks.texels,
+        looks.mips,
+        camera.fx,
+        slopes,
+        depth,
+        hits,
+        normals,
+        albedo,
+    )
+    for lamp, lamp_pose, shadow_map in zip(
+        world.lamps, world.lamp_poses, world.shadow_maps, strict=True
+    ):
+        add_lamp(
+            pose.rotation @ lamp.position + pose.translation,
+            np.asarray(lamp.color, np.float64),
+            _between(pose, lamp_pose),
+            shadow_map,
+            world.shadow_focal,
+            looks.gloss,
+            materials,
+            slopes,
+            depth,
+            hits,
+            normals,
+            albedo,
+            light,
+        )
+    up = np.ascontiguousarray(pose.rotation[:, 2])
+    add_surroundings(
+        world.ambient, up, looks.gloss, materials, slopes, hits, normals, albedo, light
+    )
+    image = np.zeros((camera.height * camera.width, 3), np.float32)
+    accumulate(light, samples.pixels, samples.weights, image)
+    return image.reshape(camera.height, camera.width, 3)
+
+
+def _between(camera: CameraPose, lamp: CameraPose) -> Array:
+    """Return lamp from camera (3, 4)."""
+    turn = lamp.rotation @ camera.rotation.T
+    shift = lamp.rotation @ camera.position + lamp.translation
+    return np.ascontiguousarray(np.concatenate([turn, shift[:, None]], axis=1))
 
 
 def _develop(image: NDArray[np.float32], exposure: float | None) -> NDArray[np.uint8]:
@@ -204,7 +321,14 @@ def _develop(image: NDArray[np.float32], exposure: float | None) -> NDArray[np.u
     return np.clip(255 * np.sqrt(rolled) + 0.5, 0, 255).astype(np.uint8)
 
 
-def render(world: World, camera: CameraModel, pose: CameraPose, *, supersampling: int = 2) -> Rendering:
-    """Draw colour, depth and labels of one view."""
-    depth, labels = draw_geometry(world, camera, pose)
-    return Rendering(draw_color(world, camera, pose, supersampling=supersampling), depth, labels)
+def render(
+    world: World, camera: CameraModel, pose: CameraPose, *, exposure: float | None = None
+) -> Rendering:
+    """Draw colour, depth and labels of one view, aligned to the pixel; exposure None: set by the
+    picture.
+    """
+    triangles = _transform(world.soup.positions, pose)
+    raw_depth, hit = _raster(triangles, camera)
+    samples = _samples(world, triangles, camera, raw_depth, hit)
+    color = _develop(_draw_color(world, camera, pose, triangles, samples), exposure)
+    return Rendering(color, *_geometry(world, raw_depth, hit))

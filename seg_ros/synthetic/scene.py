@@ -11,17 +11,30 @@ import numpy as np
 
 from seg_ros.core.frame import CameraModel
 from seg_ros.synthetic import catalogue
-from seg_ros.synthetic.objects import ObjectModel, Rng
+from seg_ros.synthetic.mesh import Array
+from seg_ros.synthetic.objects import ObjectModel, Rng, varied
 from seg_ros.synthetic.physics import settle
 from seg_ros.synthetic.placement import Placed, drop_poses, lay_out
-from seg_ros.synthetic.renderer import CameraPose, Item, Rendering, World, build_world, draw_geometry, render
-from seg_ros.synthetic.room import make_lamps, make_surroundings, make_table
+from seg_ros.synthetic.renderer import (
+    CameraPose,
+    Item,
+    Rendering,
+    World,
+    build_world,
+    draw_geometry,
+    render,
+)
+from seg_ros.synthetic.room import Table, make_lamps, make_surroundings, make_table
 from seg_ros.synthetic.views import draw_camera, draw_pose
+
+View = tuple[CameraModel, CameraPose]
 
 
 @dataclass(frozen=True)
 class SceneOptions:
-    """Choose what is drawn: views a scene, image size, physics ('mujoco' or 'none'), share of scenes without objects."""
+    """Choose what is drawn: views a scene, image size, physics ('mujoco' or 'none'), share of
+    scenes without objects.
+    """
 
     views: int = 4
     width: int = 320
@@ -63,12 +76,14 @@ def _draw_count(rng: Rng, options: SceneOptions) -> int:
     return int(min(max(round(typical), 1), options.max_objects))
 
 
-def _draw_models(rng: Rng, count: int, meshes: Sequence[ObjectModel], mesh_share: float = 0.35) -> list[ObjectModel]:
+def _draw_models(
+    rng: Rng, count: int, meshes: Sequence[ObjectModel], mesh_share: float = 0.2
+) -> list[ObjectModel]:
     """Draw objects; now and then several alike, as in a kitchen cupboard."""
     models: list[ObjectModel] = []
     while len(models) < count:
         if meshes and rng.random() < mesh_share:
-            models.append(meshes[int(rng.integers(len(meshes)))])
+            models.append(varied(meshes[int(rng.integers(len(meshes)))], rng))
         else:
             models.append(catalogue.draw_object(rng))
         if rng.random() < 0.06:
@@ -76,15 +91,19 @@ def _draw_models(rng: Rng, count: int, meshes: Sequence[ObjectModel], mesh_share
     return models[:count]
 
 
-def draw_objects(rng: Rng, options: SceneOptions, meshes: Sequence[ObjectModel] = ()) -> tuple[list[Placed], float]:
-    """Draw, place and settle the objects of a scene; returns them with the spread of the group, metres."""
+def draw_objects(
+    rng: Rng, options: SceneOptions, meshes: Sequence[ObjectModel] = ()
+) -> tuple[list[Placed], float]:
+    """Draw, place and settle the objects of a scene; returns them with the spread of the group,
+    metres.
+    """
     models = _draw_models(rng, _draw_count(rng, options), meshes)
     crowd = rng.uniform(0.6, 1.7)
     spread = float(np.clip(0.075 * np.sqrt(len(models) + 1) * crowd + 0.06, 0.12, 0.5))
     if options.physics == 'none':
         return lay_out(models, rng, spread), spread
     dropped = int(round(len(models) * rng.choice([0.0, 0.2, 0.4, 0.9], p=[0.35, 0.35, 0.2, 0.1])))
-    standing = lay_out(models[dropped:], rng, spread)
+    standing = lay_out(models[dropped:], rng, spread, float(rng.choice([0.05, 0.2, 0.5])))
     return settle(standing + drop_poses(models[:dropped], standing, rng, spread)), spread
 
 
@@ -92,31 +111,45 @@ def draw_scene(rng: Rng, options: SceneOptions, meshes: Sequence[ObjectModel] = 
     """Draw a whole scene: objects, table, room, lamps, views."""
     objects, spread = draw_objects(rng, options, meshes)
     table = make_table(rng, spread)
-    kept = tuple(one for one in objects if _rests_on(table.carries, one))
-    items = [Item(one.model.soup.moved(one.rotation, one.translation), one.model.materials, label)
-             for label, one in enumerate(kept, start=1)]
+    kept = tuple(one for one in objects if _rests_on(table, one))
     candidates = _candidate_views(rng, kept, spread, options)
-    cameras = np.array([pose.position for _, pose in candidates])
-    lamps, ambient = make_lamps(rng)
-    world = build_world(items + list(table.items) + make_surroundings(rng, table, cameras), lamps, ambient)
+    world = furnish(rng, kept, table, np.array([pose.position for _, pose in candidates]))
     return Scene(world, kept, _good_views(world, candidates, len(kept), options.views))
 
 
-def _rests_on(carries: object, one: Placed) -> bool:
-    """Tell whether an object ended on the table: its middle over the top, not below it, not thrown away."""
+def furnish(rng: Rng, objects: Sequence[Placed], table: Table, cameras: Array) -> World:
+    """Build the world of objects (label = index + 1) on a table, with a room around the cameras
+    (N, 3) and lamps.
+    """
+    items = [
+        Item(one.model.soup.moved(one.rotation, one.translation), one.model.materials, label)
+        for label, one in enumerate(objects, start=1)
+    ]
+    lamps, ambient = make_lamps(rng)
+    return build_world(
+        [*items, *table.items, *make_surroundings(rng, table, cameras)], lamps, ambient
+    )
+
+
+def _rests_on(table: Table, one: Placed) -> bool:
+    """Tell whether an object ended on the table: its middle over the top, not below it, not thrown
+    away.
+    """
     points = one.points()
     middle = points.mean(axis=0)
-    inside = bool(carries(middle[None, :2])[0])  # type: ignore[operator]
-    return inside and points[:, 2].min() > -0.01 and points[:, 2].min() < 0.5 and np.linalg.norm(middle[:2]) < 0.8
+    low = float(points[:, 2].min())
+    inside = bool(table.carries(middle[None, :2])[0])
+    return inside and -0.01 < low < 0.5 and float(np.linalg.norm(middle[:2])) < 0.8
 
 
-def _candidate_views(rng: Rng, objects: Sequence[Placed], spread: float, options: SceneOptions
-                     ) -> list[tuple[CameraModel, CameraPose]]:
+def _candidate_views(
+    rng: Rng, objects: Sequence[Placed], spread: float, options: SceneOptions
+) -> list[tuple[CameraModel, CameraPose]]:
     """Draw twice the views that are asked for, from one side of the table."""
     centre = np.mean([one.translation for one in objects], axis=0) if objects else np.zeros(3)
     azimuth = rng.uniform(0, 2 * np.pi)
     camera = draw_camera(rng, options.width, options.height)
-    poses = []
+    poses: list[View] = []
     while len(poses) < 2 * options.views:
         pose = draw_pose(rng, centre, spread, azimuth)
         if pose.position[2] > 0.1:
@@ -124,10 +157,14 @@ def _candidate_views(rng: Rng, objects: Sequence[Placed], spread: float, options
     return poses
 
 
-def _good_views(world: World, candidates: list[tuple[CameraModel, CameraPose]], objects: int, count: int
-                ) -> tuple[tuple[CameraModel, CameraPose], ...]:
-    """Choose views that see something and have nothing right before the lens; fill up with the rest."""
-    good, poor = [], []
+def _good_views(
+    world: World, candidates: list[tuple[CameraModel, CameraPose]], objects: int, count: int
+) -> tuple[tuple[CameraModel, CameraPose], ...]:
+    """Choose views that see something and have nothing right before the lens; fill up with the
+    rest.
+    """
+    good: list[View] = []
+    poor: list[View] = []
     for camera, pose in candidates:
         if len(good) == count:
             break

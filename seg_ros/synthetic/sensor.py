@@ -1,10 +1,11 @@
 # Copyright 2026 seg_ros contributors
 # SPDX-License-Identifier: Apache-2.0
-"""What a depth sensor makes of a scene: shadows, ragged edges, noise that grows with z^2, holes; by sensor.
+"""What a depth sensor makes of a scene: shadows, ragged edges, noise that grows with z^2, holes;
+by sensor.
 
-Lengths in pixels are those of a 640-pixel-wide image and scale with the width. The stereo geometry is that of a
-rectified pair: disparity d = f b / z; a disparity error of e pixels is a depth error of z^2 / (f b) e (Gallup et
-al. 2008; Khoshelham and Elberink 2012 for structured light).
+Lengths in pixels are those of a 640-pixel-wide image and scale with the width. The stereo geometry
+is that of a rectified pair: disparity d = f b / z; a disparity error of e pixels is a depth error
+of z^2 / (f b) e (Gallup et al. 2008; Khoshelham and Elberink 2012 for structured light).
 """
 
 from __future__ import annotations
@@ -26,83 +27,153 @@ Span = tuple[float, float]
 
 @dataclass(frozen=True)
 class SensorModel:
-    """Give the ranges from which a frame's sensor is drawn; pixels at 640 pixels width, metres, shares.
+    """Give the ranges from which a frame's sensor is drawn; pixels at 640 pixels width, metres,
+    shares.
 
-    baseline_m: of the shadow. matching_baseline_m: of the noise. subpixel: disparity steps a pixel (0: none).
+    baseline_m: of the shadow. matching_baseline_m: of the noise. subpixel: disparity steps a pixel
+    (0: none).
     """
 
     baseline_m: Span
     matching_baseline_m: float
     subpixel: int
-    noise_px: Span             # white disparity noise
-    lumps_px: Span             # disparity noise correlated over a few pixels
-    window_px: Span            # matching window, smooths the surface
-    edge_jitter_px: Span       # how ragged the edges are
-    edge_drop: Span            # share of depth edges lost
-    flying: Span               # share of edge pixels that hang between near and far
-    border: Span               # share of the width lost on the shadow's side
-    lost_object: float         # chance of each object to vanish
-    patchy_object: float       # chance of each object to lose patches
-    blobs: float               # mean number of lost ellipses
-    far_m: Span                # beyond it nothing is measured
-    shift_px: float            # deviation of the misregistration to colour
+    noise_px: Span  # white disparity noise
+    lumps_px: Span  # disparity noise correlated over a few pixels
+    window_px: Span  # matching window, smooths the surface
+    edge_jitter_px: Span  # how ragged the edges are
+    edge_drop: Span  # share of depth edges lost
+    flying: Span  # share of edge pixels that hang between near and far
+    border: Span  # share of the width lost on the shadow's side
+    lost_object: float  # chance of each object to vanish
+    patchy_object: float  # chance of each object to lose patches
+    blobs: float  # mean number of lost ellipses
+    far_m: Span  # beyond it nothing is measured
+    shift_px: float  # deviation of the misregistration to colour
     proportional: Span = (0.0, 0.0)  # noise proportional to z (time of flight)
 
 
 MODELS: dict[str, SensorModel] = {
-    'realsense': SensorModel((0.04, 0.12), 0.055, 32, (0.01, 0.05), (0.03, 0.14), (3, 13), (0.5, 3.0), (0.0, 0.6),
-                             (0.0, 0.25), (0.0, 0.1), 0.02, 0.07, 1.5, (3.0, 10.0), 1.5),
-    'kinect': SensorModel((0.05, 0.09), 0.075, 8, (0.02, 0.08), (0.03, 0.12), (2, 6), (0.5, 2.5), (0.2, 0.9),
-                          (0.0, 0.05), (0.0, 0.03), 0.03, 0.1, 2.5, (3.5, 8.0), 2.0),
-    'tof': SensorModel((0.0, 0.03), 0.0, 0, (0.0, 0.0), (0.0, 0.0), (1, 4), (0.2, 1.5), (0.0, 0.5),
-                       (0.2, 0.8), (0.0, 0.02), 0.02, 0.06, 1.0, (4.0, 9.0), 2.0, (0.001, 0.004))}
+    'realsense': SensorModel(
+        (0.04, 0.12),
+        0.055,
+        32,
+        (0.01, 0.05),
+        (0.03, 0.14),
+        (3, 13),
+        (0.5, 3.0),
+        (0.0, 0.6),
+        (0.0, 0.25),
+        (0.0, 0.1),
+        0.02,
+        0.07,
+        1.5,
+        (3.0, 10.0),
+        1.5,
+    ),
+    'kinect': SensorModel(
+        (0.05, 0.09),
+        0.075,
+        8,
+        (0.02, 0.08),
+        (0.03, 0.12),
+        (2, 6),
+        (0.5, 2.5),
+        (0.2, 0.9),
+        (0.0, 0.05),
+        (0.0, 0.03),
+        0.03,
+        0.1,
+        2.5,
+        (3.5, 8.0),
+        2.0,
+    ),
+    'tof': SensorModel(
+        (0.0, 0.03),
+        0.0,
+        0,
+        (0.0, 0.0),
+        (0.0, 0.0),
+        (1, 4),
+        (0.2, 1.5),
+        (0.0, 0.5),
+        (0.2, 0.8),
+        (0.0, 0.02),
+        0.02,
+        0.06,
+        1.0,
+        (4.0, 9.0),
+        2.0,
+        (0.001, 0.004),
+    ),
+}
 
 MODEL_NAMES = (*MODELS, 'clean', 'random')
 # How often 'random' takes each: active stereo is what most robots carry.
 RANDOM_SHARES = {'realsense': 0.5, 'kinect': 0.23, 'tof': 0.15, 'clean': 0.12}
 
 
-def corrupt_depth(depth_m: Depth, labels: NDArray[np.integer], camera: CameraModel, rng: Rng,
-                  model: str = 'random') -> Depth:
+def corrupt_depth(
+    depth_m: Depth,
+    labels: NDArray[np.integer],
+    camera: CameraModel,
+    rng: Rng,
+    model: str = 'random',
+    *,
+    character_seed: int | None = None,
+) -> Depth:
     """Draw what a sensor would measure of a clean depth image.
 
-    depth_m (H, W) float32 metres, NaN where there is nothing; labels (H, W) of the same frame, for whole objects
-    that vanish; model one of 'realsense', 'kinect', 'tof', 'clean' (unchanged) or 'random'. Returns a new
-    (H, W) float32 with NaN where nothing is measured. Raises ValueError for an unknown model or other sizes.
+    depth_m (H, W) float32 metres, NaN where there is nothing; labels (H, W) of the same frame, for
+    whole objects that vanish; model one of 'realsense', 'kinect', 'tof', 'clean' (unchanged) or
+    'random'. With a `character_seed` the frames of a sequence share one sensor and the objects it
+    loses; noise is drawn by `rng` still. Returns a new (H, W) float32 with NaN where nothing is
+    measured. Raises ValueError for an unknown model or other sizes.
     """
     if model not in MODEL_NAMES:
-        raise ValueError(f'sensor model {model!r} is unknown: choose from {", ".join(MODEL_NAMES)}')
+        raise ValueError(
+            f'sensor model {model!r} is unknown: choose from {", ".join(MODEL_NAMES)}'
+        )
     if depth_m.shape != labels.shape or depth_m.shape != (camera.height, camera.width):
-        raise ValueError(f'depth {depth_m.shape}, labels {labels.shape} and camera '
-                         f'({camera.height}, {camera.width}) must have one size')
+        raise ValueError(
+            f'depth {depth_m.shape}, labels {labels.shape} and camera '
+            f'({camera.height}, {camera.width}) must have one size'
+        )
+    character = np.random.default_rng(
+        int(rng.integers(2**62)) if character_seed is None else character_seed
+    )
     if model == 'random':
         names = list(RANDOM_SHARES)
-        model = names[int(rng.choice(len(names), p=list(RANDOM_SHARES.values())))]
+        model = names[int(character.choice(len(names), p=list(RANDOM_SHARES.values())))]
     clean = np.where(depth_m > 0, depth_m, np.nan).astype(np.float32)
     if model == 'clean':
         return clean
-    return _Draw(MODELS[model], camera, rng).measure(clean, labels)
+    return _Draw(MODELS[model], camera, rng, character).measure(clean, labels)
 
 
 class _Draw:
-    """Hold one frame's sensor: its parameters drawn from the ranges of a model."""
+    """Hold one sensor: `character` draws its parameters from the ranges of a model, `rng` each
+    frame's noise.
+    """
 
-    def __init__(self, model: SensorModel, camera: CameraModel, rng: Rng) -> None:
-        self.model, self.camera, self.rng = model, camera, rng
+    def __init__(self, model: SensorModel, camera: CameraModel, rng: Rng, character: Rng) -> None:
+        self.model, self.camera, self.rng, self.character = model, camera, rng, character
         self.scale = camera.width / 640
         self.shape = (camera.height, camera.width)
-        # Most sensors cast the shadow to the left of things; a mirrored mount casts it to the right.
-        self.mirrored = rng.random() < 0.2
+        # Most sensors cast the shadow to the left of things; a mirrored mount casts it to the
+        # right.
+        self.mirrored = character.random() < 0.2
 
     def uniform(self, span: Span) -> float:
-        return float(self.rng.uniform(*span))
+        return float(self.character.uniform(*span))
 
     def noise(self, cell_px: float) -> Depth:
-        """Draw smooth noise (H, W) of deviation about 1 that is correlated over `cell_px` pixels of this image."""
+        """Draw smooth noise (H, W) of deviation about 1 that is correlated over `cell_px` pixels
+        of this image.
+        """
         rows, columns = (max(int(np.ceil(size / max(cell_px, 1.0))) + 1, 2) for size in self.shape)
         grid = self.rng.standard_normal((rows, columns), dtype=np.float32)
         if cell_px <= 1:
-            return np.ascontiguousarray(grid[:self.shape[0], :self.shape[1]])
+            return np.ascontiguousarray(grid[: self.shape[0], : self.shape[1]])
         # Linear interpolation of a unit grid has a variance of 4/9.
         return cv2.resize(grid, self.shape[::-1], interpolation=cv2.INTER_LINEAR) * 1.5
 
@@ -123,20 +194,28 @@ class _Draw:
         """Shift the depth against the colour, and make its edges ragged."""
         amount = self.uniform(self.model.edge_jitter_px) * self.scale
         cell = self.uniform((4, 14)) * self.scale
-        shift = self.rng.normal(size=2) * self.model.shift_px * self.scale * (self.rng.random() < 0.5)
+        shift = (
+            self.character.normal(size=2)
+            * self.model.shift_px
+            * self.scale
+            * (self.character.random() < 0.5)
+        )
         rows, columns = np.indices(self.shape, dtype=np.float32)
         columns += self.noise(cell) * np.float32(0.7 * amount) + np.float32(shift[0])
         rows += self.noise(cell) * np.float32(0.7 * amount) + np.float32(shift[1] * 0.5)
-        return cv2.remap(depth, columns, rows, cv2.INTER_NEAREST, borderMode=cv2.BORDER_REPLICATE)
+        moved = cv2.remap(depth, columns, rows, cv2.INTER_NEAREST, borderMode=cv2.BORDER_REPLICATE)
+        return np.asarray(moved, np.float32)
 
     def _match(self, depth: Depth) -> Depth:
-        """Smooth inverse depth as a matching window does; across big steps the nearer side wins."""
+        """Smooth inverse depth as a matching window does; big steps stay steps."""
         size = int(round(self.uniform(self.model.window_px) * self.scale)) | 1
         if size < 3:
             return depth
         inverse = (1.0 / depth).astype(np.float32)
         mean = cv2.blur(cv2.blur(inverse, (size, size)), (3, 3))
-        spread = cv2.dilate(inverse, np.ones((size, size))) - cv2.erode(inverse, np.ones((size, size)))
+        spread = cv2.dilate(inverse, np.ones((size, size))) - cv2.erode(
+            inverse, np.ones((size, size))
+        )
         # Steps up to about this share of the disparity melt into a slope; bigger ones stay steps.
         limit = self.uniform((0.02, 0.12))
         melt = np.clip(2.0 - spread / (limit * inverse), 0.0, 1.0).astype(np.float32)
@@ -147,7 +226,11 @@ class _Draw:
         model = self.model
         share = self.uniform(model.proportional)
         if share:
-            wave = 0.6 * self.noise(1) + 0.8 * self.noise(3 * self.scale) + 0.8 * self.noise(20 * self.scale)
+            wave = (
+                0.6 * self.noise(1)
+                + 0.8 * self.noise(3 * self.scale)
+                + 0.8 * self.noise(20 * self.scale)
+            )
             depth = depth * (1 + np.float32(share) * wave)
         if not model.matching_baseline_m:
             return depth
@@ -159,34 +242,41 @@ class _Draw:
         disparity += self.noise(90 * self.scale) * np.float32(0.5 * lumps)
         if model.subpixel:
             disparity = np.round(disparity * model.subpixel) / np.float32(model.subpixel)
-        return (np.float32(focal_640 * model.matching_baseline_m) / np.maximum(disparity, 0.2)).astype(np.float32)
+        return (
+            np.float32(focal_640 * model.matching_baseline_m) / np.maximum(disparity, 0.2)
+        ).astype(np.float32)
 
     def _shadow(self, depth: Depth) -> Mask:
-        """Mark what the second eye (or the projector) cannot see: left of things, or right of them if mirrored."""
+        """Mark what the second eye (or the projector) cannot see: left of things, or right of them
+        if mirrored.
+        """
         baseline = self.uniform(self.model.baseline_m)
         if baseline < 0.005:
             return np.zeros(self.shape, bool)
         view = depth[:, ::-1] if self.mirrored else depth
         columns = np.arange(view.shape[1], dtype=np.float32)
         other = columns - np.float32(self.camera.fx * baseline) / view
-        # From right to left the other eye's column must fall; where it does not, something stands before it.
+        # From right to left the other eye's column must fall; where it does not, something stands
+        # before it.
         least = np.minimum.accumulate(other[:, ::-1], axis=1)[:, ::-1]
         hidden = np.zeros(self.shape, bool)
         hidden[:, :-1] = other[:, :-1] > least[:, 1:] + self.uniform((0.2, 1.0))
-        if self.rng.random() < 0.5:
+        if self.character.random() < 0.5:
             hidden = self._ragged(hidden)
         return hidden[:, ::-1] if self.mirrored else hidden
 
     def _ragged(self, mask: Mask) -> Mask:
         """Move the rim of a mask in and out by about a pixel."""
         # The noise stays under a half, so that nothing appears away from the rim.
-        soft = cv2.blur(mask.astype(np.float32), (3, 3)) + np.clip(0.25 * self.noise(4 * self.scale), -0.4, 0.4)
+        soft = cv2.blur(mask.astype(np.float32), (3, 3)) + np.clip(
+            0.25 * self.noise(4 * self.scale), -0.4, 0.4
+        )
         return soft > 0.5
 
     def _lost_edges(self, edge: Mask) -> Mask:
         """Drop stretches of the depth edges, one to a few pixels wide."""
         share = self.uniform(self.model.edge_drop)
-        if self.rng.random() < 0.4:
+        if self.character.random() < 0.4:
             edge = cv2.dilate(edge.astype(np.uint8), np.ones((3, 3), np.uint8)) > 0
         level = np.float32(1.8 * (1 - 2 * share))
         return edge & (self.noise(self.uniform((4, 20)) * self.scale) > level)
@@ -207,15 +297,22 @@ class _Draw:
         model = self.model
         lost = np.zeros(self.shape, bool)
         ids = np.unique(labels[labels > 0])
-        fate = self.rng.random(len(ids))
+        # Drawn by label, so that an object keeps its fate from frame to frame.
+        fate = self.character.random(int(labels.max(initial=0)) + 1)[ids]
         gone = ids[fate < model.lost_object]
-        patchy = ids[(fate >= model.lost_object) & (fate < model.lost_object + model.patchy_object)]
+        patchy = ids[
+            (fate >= model.lost_object) & (fate < model.lost_object + model.patchy_object)
+        ]
         if len(gone):
             lost |= np.isin(labels, gone) & (self.noise(6 * self.scale) > -1.2)
         if len(patchy):
-            lost |= np.isin(labels, patchy) & (self.noise(self.uniform((6, 30)) * self.scale) > self.uniform((0.0, 1.2)))
-        if self.rng.random() < 0.15:
-            ground = (labels == 0) & (self.noise(self.uniform((10, 40)) * self.scale) > self.uniform((1.3, 2.2)))
+            lost |= np.isin(labels, patchy) & (
+                self.noise(self.uniform((6, 30)) * self.scale) > self.uniform((0.0, 1.2))
+            )
+        if self.character.random() < 0.15:
+            ground = (labels == 0) & (
+                self.noise(self.uniform((10, 40)) * self.scale) > self.uniform((1.3, 2.2))
+            )
             lost |= ground
         return lost | self._blobs()
 
@@ -231,12 +328,14 @@ class _Draw:
     def _border(self) -> Mask:
         """Lose a ragged band where only one eye looks, and seldom a frame all around."""
         lost = np.zeros(self.shape, bool)
-        width = self.uniform(self.model.border) * self.shape[1] * (self.rng.random() < 0.7)
-        edge = width + self.noise(8 * self.scale)[:, 0] * np.float32(1.5 * self.scale) * (width > 1)
+        width = self.uniform(self.model.border) * self.shape[1] * (self.character.random() < 0.7)
+        edge = width + self.noise(8 * self.scale)[:, 0] * np.float32(1.5 * self.scale) * (
+            width > 1
+        )
         band = np.arange(self.shape[1])[None] < edge[:, None]
         lost |= band[:, ::-1] if self.mirrored else band
-        if self.rng.random() < 0.1:
-            rim = int(self.rng.integers(1, max(2, int(12 * self.scale))))
+        if self.character.random() < 0.1:
+            rim = int(self.character.integers(1, max(2, int(12 * self.scale))))
             lost[:rim] = lost[-rim:] = True
             lost[:, :rim] = lost[:, -rim:] = True
         return lost
@@ -245,4 +344,5 @@ class _Draw:
 def _neighbourhood(depth: Depth, radius: int) -> tuple[Depth, Depth]:
     """Return the least and the greatest depth around each pixel."""
     kernel = np.ones((2 * radius + 1, 2 * radius + 1), np.uint8)
-    return cv2.erode(depth, kernel), cv2.dilate(depth, kernel)
+    least = np.asarray(cv2.erode(depth, kernel), np.float32)
+    return least, np.asarray(cv2.dilate(depth, kernel), np.float32)

@@ -1,6 +1,8 @@
 # Copyright 2026 seg_ros contributors
 # SPDX-License-Identifier: Apache-2.0
-"""Procedural textures, (size, size, 3) uint8 RGB: plain, wood, cloth, stone, prints with text-like marks."""
+"""Procedural textures, (size, size, 3) uint8 RGB: plain, wood, cloth, stone, prints with text-like
+marks.
+"""
 
 from __future__ import annotations
 
@@ -65,12 +67,14 @@ def random_color(rng: Rng) -> NDArray[np.float32]:
 
 
 def noise(rng: Rng, size: int, cells: tuple[int, int], octaves: int = 3) -> Field:
-    """Draw smooth noise (size, size) of mean about 0 and deviation 1, `cells` lumps down and across."""
+    """Draw smooth noise (size, size) of mean about 0 and deviation 1, `cells` lumps down and
+    across.
+    """
     total = np.zeros((size, size), np.float32)
     for octave in range(octaves):
-        shape = tuple(min(max(count * 2 ** octave, 2), size) for count in cells)
+        shape = tuple(min(max(count * 2**octave, 2), size) for count in cells)
         grid = rng.normal(size=shape).astype(np.float32)
-        total += cv2.resize(grid, (size, size), interpolation=cv2.INTER_CUBIC) * 0.6 ** octave
+        total += cv2.resize(grid, (size, size), interpolation=cv2.INTER_CUBIC) * 0.6**octave
     return total / max(float(total.std()), 1e-6)
 
 
@@ -90,7 +94,9 @@ def speckle(rng: Rng, size: int) -> Image:
     """Draw noise between two colours: stone, felt, rust."""
     cells = int(rng.integers(2, 40))
     sharp = rng.uniform(0.15, 0.6)
-    return _mix(random_color(rng), random_color(rng), 0.5 + sharp * noise(rng, size, (cells, cells), 4))
+    return _mix(
+        random_color(rng), random_color(rng), 0.5 + sharp * noise(rng, size, (cells, cells), 4)
+    )
 
 
 WOOD_HUES = ((0.04, 0.11), (0.3, 0.65), (0.25, 0.8))
@@ -105,7 +111,12 @@ def wood(rng: Rng, size: int) -> Image:
     bent = rows * rng.uniform(6, 30) + noise(rng, size, (3, 1), 2) * rng.uniform(0.3, 1.5)
     rings = 0.5 + 0.5 * np.sin(2 * np.pi * bent)
     fibre = noise(rng, size, (size // 2, int(rng.integers(3, 10))), 2)
-    share = rng.uniform(0.1, 0.5) * rings + rng.uniform(0.05, 0.22) * fibre + 0.2 + 0.1 * noise(rng, size, (2, 2), 2)
+    share = (
+        rng.uniform(0.1, 0.5) * rings
+        + rng.uniform(0.05, 0.22) * fibre
+        + 0.2
+        + 0.1 * noise(rng, size, (2, 2), 2)
+    )
     image = _mix(light, dark, share)
     if rng.random() < 0.5:
         _draw_seams(rng, image)
@@ -120,7 +131,7 @@ def _draw_seams(rng: Rng, image: Image) -> None:
     for top, bottom in zip(edges[:-1], edges[1:], strict=True):
         tint = rng.uniform(0.85, 1.12)
         image[top:bottom] = np.clip(image[top:bottom] * tint, 0, 255)
-        image[top:top + int(rng.integers(1, 4))] //= 3
+        image[top : top + int(rng.integers(1, 4))] //= 3
 
 
 def stripes(rng: Rng, size: int) -> Image:
@@ -129,7 +140,11 @@ def stripes(rng: Rng, size: int) -> Image:
     y, x = np.mgrid[0:size, 0:size].astype(np.float32) / size
     along = (x * np.cos(angle) + y * np.sin(angle)) * int(rng.integers(2, 14))
     wave = np.sin(2 * np.pi * (along + rng.uniform(0, 0.2) * noise(rng, size, (2, 2), 1)))
-    return _mix(random_color(rng), random_color(rng), wave * rng.uniform(1, 8) + 0.5 + rng.uniform(-0.8, 0.8))
+    return _mix(
+        random_color(rng),
+        random_color(rng),
+        wave * rng.uniform(1, 8) + 0.5 + rng.uniform(-0.8, 0.8),
+    )
 
 
 def checks(rng: Rng, size: int) -> Image:
@@ -144,7 +159,11 @@ def dots(rng: Rng, size: int) -> Image:
     """Draw dots on a plain ground."""
     y, x = np.mgrid[0:size, 0:size].astype(np.float32) / size * int(rng.integers(3, 12))
     radius = np.hypot(x % 1 - 0.5, y % 1 - 0.5)
-    return _mix(random_color(rng), random_color(rng), (rng.uniform(0.15, 0.45) - radius) * 30)
+    return _mix(
+        random_color(rng),
+        random_color(rng),
+        ((rng.uniform(0.15, 0.45) - radius) * 30).astype(np.float32),
+    )
 
 
 def marble(rng: Rng, size: int) -> Image:
@@ -155,7 +174,9 @@ def marble(rng: Rng, size: int) -> Image:
 
 def brushed(rng: Rng, size: int) -> Image:
     """Draw brushed metal."""
-    base = np.full(3, rng.uniform(90, 230), np.float32) * rng.uniform(0.94, 1.06, 3).astype(np.float32)
+    base = np.full(3, rng.uniform(90, 230), np.float32) * rng.uniform(0.94, 1.06, 3).astype(
+        np.float32
+    )
     lines = noise(rng, size, (size, 3), 1)[..., None] * rng.uniform(2, 10)
     return np.clip(base + lines, 0, 255).astype(np.uint8)
 
@@ -166,7 +187,9 @@ def weave(rng: Rng, size: int) -> Image:
     period = float(rng.integers(3, 9))
     thread = np.sin(2 * np.pi * x / period) * np.sin(2 * np.pi * y / period)
     base = random_color(rng)
-    image = base * (1 + 0.12 * thread[..., None]) + noise(rng, size, (5, 5), 4)[..., None] * rng.uniform(1, 6)
+    image = base * (1 + 0.12 * thread[..., None]) + noise(rng, size, (5, 5), 4)[
+        ..., None
+    ] * rng.uniform(1, 6)
     return np.clip(image, 0, 255).astype(np.uint8)
 
 
@@ -176,17 +199,26 @@ def tiles(rng: Rng, size: int) -> Image:
     y, x = np.mgrid[0:size, 0:size].astype(np.float32) / size * count
     if rng.random() < 0.4:
         x = x / 2 + 0.5 * (np.floor(y) % 2)
-    joint = np.minimum(np.minimum(x % 1, 1 - x % 1), np.minimum(y % 1, 1 - y % 1)) < rng.uniform(0.01, 0.06)
+    joint = np.minimum(np.minimum(x % 1, 1 - x % 1), np.minimum(y % 1, 1 - y % 1)) < rng.uniform(
+        0.01, 0.06
+    )
     tint = rng.uniform(0.8, 1.15, (count, count)).astype(np.float32)
     shade = tint[np.floor(y).astype(int) % count, np.floor(x).astype(int) % count]
-    image = random_color(rng) * shade[..., None] * (1 + 0.05 * noise(rng, size, (9, 9), 4)[..., None])
+    image = (
+        random_color(rng) * shade[..., None] * (1 + 0.05 * noise(rng, size, (9, 9), 4)[..., None])
+    )
     image[joint] = random_color(rng)
     return np.clip(image, 0, 255).astype(np.uint8)
 
 
 _LETTERS = np.array(list('ABCDEFGHIKLMNOPRSTUVWXYZabcdefghiklmnoprstuvwxyz0123456789'))
-_FONTS = (cv2.FONT_HERSHEY_SIMPLEX, cv2.FONT_HERSHEY_DUPLEX, cv2.FONT_HERSHEY_TRIPLEX,
-          cv2.FONT_HERSHEY_COMPLEX, cv2.FONT_HERSHEY_SCRIPT_SIMPLEX)
+_FONTS = (
+    cv2.FONT_HERSHEY_SIMPLEX,
+    cv2.FONT_HERSHEY_DUPLEX,
+    cv2.FONT_HERSHEY_TRIPLEX,
+    cv2.FONT_HERSHEY_COMPLEX,
+    cv2.FONT_HERSHEY_SCRIPT_SIMPLEX,
+)
 
 
 def _tuple(color: NDArray[np.float32]) -> tuple[int, ...]:
@@ -199,9 +231,22 @@ def _write_words(rng: Rng, image: Image, lines: int) -> None:
     for _ in range(lines):
         word = ''.join(rng.choice(_LETTERS, int(rng.integers(3, 12))))
         at = (int(rng.uniform(-0.05, 0.5) * size), int(rng.uniform(0.1, 1.0) * size))
-        scale = float(rng.choice([0.25, 0.35, 0.5, 0.8, 1.2], p=[0.25, 0.25, 0.2, 0.2, 0.1])) * size / 128
+        scale = (
+            float(rng.choice([0.25, 0.35, 0.5, 0.8, 1.2], p=[0.25, 0.25, 0.2, 0.2, 0.1]))
+            * size
+            / 128
+        )
         thick = max(1, round(scale * rng.uniform(1, 4)))
-        cv2.putText(image, word, at, int(rng.choice(_FONTS)), scale, _tuple(random_color(rng)), thick, cv2.LINE_AA)
+        cv2.putText(
+            image,
+            word,
+            at,
+            int(rng.choice(_FONTS)),
+            scale,
+            _tuple(random_color(rng)),
+            thick,
+            cv2.LINE_AA,
+        )
 
 
 def _draw_shape(rng: Rng, image: Image) -> None:
@@ -214,7 +259,9 @@ def _draw_shape(rng: Rng, image: Image) -> None:
         cv2.rectangle(image, a.tolist(), b.tolist(), color, -1)
     elif kind < 0.8:
         axes = np.maximum((b - a) // 3, 2).tolist()
-        cv2.ellipse(image, a.tolist(), axes, float(rng.uniform(0, 180)), 0, 360, color, -1, cv2.LINE_AA)
+        cv2.ellipse(
+            image, a.tolist(), axes, float(rng.uniform(0, 180)), 0, 360, color, -1, cv2.LINE_AA
+        )
     else:
         points = rng.integers(0, size, (int(rng.integers(3, 6)), 2)).astype(np.int32)
         cv2.fillPoly(image, [points], color, cv2.LINE_AA)
@@ -225,8 +272,8 @@ def _draw_barcode(rng: Rng, image: Image) -> None:
     x, y = rng.integers(0, size * 3 // 4, 2)
     width, height = size // 4, size // 6
     bars = np.repeat(rng.integers(0, 2, width // 2 + 1) * 255, 2)[:width].astype(np.uint8)
-    patch = image[y:y + height, x:x + width]
-    patch[:] = bars[None, :patch.shape[1], None]
+    patch = image[y : y + height, x : x + width]
+    patch[:] = bars[None, : patch.shape[1], None]
 
 
 def printed(rng: Rng, size: int) -> Image:
@@ -244,8 +291,18 @@ def printed(rng: Rng, size: int) -> Image:
 
 
 PATTERNS: dict[str, Callable[[Rng, int], Image]] = {
-    'plain': plain, 'speckle': speckle, 'wood': wood, 'stripes': stripes, 'checks': checks, 'dots': dots,
-    'marble': marble, 'brushed': brushed, 'weave': weave, 'tiles': tiles, 'printed': printed}
+    'plain': plain,
+    'speckle': speckle,
+    'wood': wood,
+    'stripes': stripes,
+    'checks': checks,
+    'dots': dots,
+    'marble': marble,
+    'brushed': brushed,
+    'weave': weave,
+    'tiles': tiles,
+    'printed': printed,
+}
 
 
 def draw(rng: Rng, size: int, weights: dict[str, float]) -> Image:
@@ -268,6 +325,6 @@ def box_print(rng: Rng, size: int) -> Image:
             _write_words(rng, plain_face, int(rng.integers(1, 5)))
             _draw_shape(rng, plain_face)
             face = plain_face
-        image[:cell, column * cell:(column + 1) * cell] = face
-        image[cell:, column * cell:(column + 1) * cell] = face
+        image[:cell, column * cell : (column + 1) * cell] = face
+        image[cell:, column * cell : (column + 1) * cell] = face
     return image

@@ -25,15 +25,21 @@ def draw_camera(rng: Rng, width: int, height: int) -> CameraModel:
     return CameraModel(width, height, float(fx), float(fy), float(cx), float(cy))
 
 
-def orbit(target: Array, distance_m: float, azimuth_rad: float, tilt_deg: float, roll_deg: float) -> CameraPose:
+def orbit(
+    target: Array, distance_m: float, azimuth_rad: float, tilt_deg: float, roll_deg: float
+) -> CameraPose:
     """Look at a target from a distance; tilt 90 looks straight down."""
     tilt = np.deg2rad(min(tilt_deg, 89.9))
-    offset = np.array([np.cos(tilt) * np.cos(azimuth_rad), np.cos(tilt) * np.sin(azimuth_rad), np.sin(tilt)])
+    offset = np.array(
+        [np.cos(tilt) * np.cos(azimuth_rad), np.cos(tilt) * np.sin(azimuth_rad), np.sin(tilt)]
+    )
     return look_at(target + distance_m * offset, target, np.deg2rad(roll_deg))
 
 
 def draw_pose(rng: Rng, centre: Array, spread_m: float, azimuth_rad: float) -> CameraPose:
-    """Draw a view of a group of objects: 0.3 to 1.6 m away, tilt 15 to 90 degrees, mostly 25 to 65."""
+    """Draw a view of a group of objects: 0.3 to 1.6 m away, tilt 15 to 90 degrees, mostly 25 to
+    65.
+    """
     pick = rng.random()
     near, far = 0.3 + 0.5 * spread_m, 0.6 + 1.2 * spread_m
     distance = rng.uniform(near, min(far, 1.6)) if pick < 0.85 else rng.uniform(0.3, 1.6)
