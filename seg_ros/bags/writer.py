@@ -6,8 +6,9 @@
 from __future__ import annotations
 
 import shutil
+import sys
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -110,17 +111,22 @@ def register_installed_type(types: Any, message_type: str) -> None:
 
 def _definition_file(message_type: str) -> Path:
     package, _, name = message_type.split('/')
+    for share in _shares(package):
+        if (share / 'msg' / f'{name}.msg').is_file():
+            return share / 'msg' / f'{name}.msg'
+    raise ValueError(
+        f'the definition of {message_type} is not to be found: install the package {package}'
+    )
+
+
+def _shares(package: str) -> Iterator[Path]:
     try:
         from ament_index_python.packages import get_package_share_directory
 
-        file = Path(get_package_share_directory(package)) / 'msg' / f'{name}.msg'
-    except (ImportError, LookupError):
-        file = Path()
-    if not file.is_file():
-        raise ValueError(
-            f'the definition of {message_type} is not to be found: install the package {package}'
-        )
-    return file
+        yield Path(get_package_share_directory(package))
+    except (ImportError, LookupError, OSError):
+        # no ament index: ROS from wheels keeps its shares in the environment
+        yield Path(sys.prefix) / 'share' / package
 
 
 def _referenced(value: Any) -> set[str]:

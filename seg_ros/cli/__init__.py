@@ -55,6 +55,7 @@ def build_parser(words: Sequence[str]) -> argparse.ArgumentParser:
         prog='seg_ros',
         description='Segment objects that a robot has never seen, from RGB-D frames.',
         epilog='seg_ros COMMAND --help tells more about a command.',
+        formatter_class=lambda prog: argparse.HelpFormatter(prog, max_help_position=24),
     )
     parser.add_argument('--version', action='version', version=f'seg_ros {__version__}')
     parser.add_argument('--debug', action='store_true', help='show where an error came from')

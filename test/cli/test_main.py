@@ -28,7 +28,8 @@ def test_help_lists_every_command_without_heavy_imports():
     )
     said = python('-c', code).stdout
     assert 'HEAVY []' in said
-    assert all(f'    {name} ' in said for name in command_names())
+    listed = {line.split()[0] for line in said.splitlines() if line.startswith('    ')}
+    assert listed >= set(command_names())
 
 
 @pytest.mark.parametrize('name', command_names())
