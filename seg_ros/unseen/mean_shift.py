@@ -77,7 +77,7 @@ class MeanShift:
         _check(embeddings, mask)
         if mask is None:
             return [self.cluster(image) for image in embeddings]
-        return [self._masked(image, chosen) for image, chosen in zip(embeddings, mask)]
+        return [self._masked(*pair) for pair in zip(embeddings, mask, strict=True)]
 
     def cluster(self, pixels: Tensor) -> Clusters:
         """Cluster the pixels (N, D) of one image."""
@@ -240,7 +240,7 @@ def connected(points: Tensor, distance: float) -> Tensor:
 
 
 def nearest_mode(pixels: Tensor, modes: Tensor) -> Tensor:
-    """Return the index (N,) int64 of the most similar of the modes (K, D) for each pixel (N, D)."""
+    """Return the index (N,) int64 of each pixel's (N, D) most similar mode (K, D)."""
     parts = [(modes @ block.T).argmax(dim=0) for block in pixels.split(_block_size(pixels))]
     return torch.cat(parts)
 

@@ -1,0 +1,287 @@
+# Copyright 2026 seg_ros contributors
+# SPDX-License-Identifier: Apache-2.0
+
+"""Segment objects never seen before: frame in, instances out."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from torch import Tensor
+
+from seg_ros.backends import compile_network
+from seg_ros.backends.device import resolve_device
+from seg_ros.core.frame import CameraModel, RgbdFrame
+from seg_ros.core.options import Options
+from seg_ros.core.results import Instances
+from seg_ros.unseen.checkpoint import LoadedNetwork, network_of_weights
+from seg_ros.unseen.clustering import ClusterMaps, cluster_maps, confidence_of, labels_of
+from seg_ros.unseen.options import UnseenOptions
+from seg_ros.unseen.preprocessing import Preprocessing, network_inputs
+from seg_ros.unseen.refinement import instances_of, min_area_px, pasted, pieces, refined
+from seg_ros.unseen.zoom import Crop, far_to_near, kept_regions, make_crops
+from seg_ros.weights import load_weights
+
+METHOD = 'unseen_objects'
+# Kernel concentrations: the small network's was chosen on synthetic validation frames.
+DEFAULT_KAPPA = {'ucn_small': 10.0, 'ucn_resnet34': 20.0}
+# Crops that go through the network at once: more save little and take memory.
+ZOOM_BATCH = 8
+# Median range above which depth can only be millimetres taken for metres.
+MAX_MEDIAN_M = 100.0
+MIN_SIDE = 32
+
+
+@dataclass(frozen=True, eq=False)
+class Stage:
+    """Hold a network ready to run: ``run(color, xyz)`` returns its outputs for a batch."""
+
+    run: Callable[..., tuple[Tensor, ...]]
+    preprocessing: Preprocessing
+    input_size: tuple[int, int]
+    kappa: float
+    fusion: str
+
+
+class UnseenSegmenter:
+    """Find objects by an Unseen Clustering Network; built by ``load_unseen``.
+
+    ``options`` may be replaced at any time and hold from the next frame on; ``timings`` has the
+    seconds of the last frame: preprocess, network, clustering, refine, zoom, total. One thread
+    at a time may call ``segment``.
+    """
+
+    method = METHOD
+
+    def __init__(
+        self,
+        stage: Stage,
+        options: UnseenOptions,
+        *,
+        zoom_stage: Stage | None = None,
+        device: str = 'cpu',
+        backend: str = 'torch',
+    ) -> None:
+        """Take stages that are ready to run; the second stage's default is the first's."""
+        self._stage = stage
+        self._zoom_stage = zoom_stage or stage
+        self.device = device
+        self.backend = backend
+        self.needs_depth = stage.fusion != 'color'
+        self.timings: dict[str, float] = {}
+        self.options = options
+
+    @property
+    def options(self) -> UnseenOptions:
+        """Return the options in force."""
+        return self._options
+
+    @options.setter
+    def options(self, options: UnseenOptions) -> None:
+        if not isinstance(options, UnseenOptions):
+            raise ValueError(f'options must be UnseenOptions, got {type(options).__name__}')
+        self._options = options
+
+    def segment(self, frame: RgbdFrame) -> Instances:
+        """Return the objects of a frame, the largest first; ids are 1..K.
+
+        A score is the mean over the object's pixels of the foreground probability times the
+        cosine with the cluster's mode. Raises ValueError for a frame without depth where the
+        network needs it, for depth without a valid pixel, and for depth in millimetres.
+        """
+        options = self._options
+        check_depth(frame, self.needs_depth)
+        timings: dict[str, float] = {}
+        started = time.perf_counter()
+        result = self._first_stage(frame, options, timings)
+        if options.zoom and len(result):
+            with timed(timings, 'zoom'):
+                result = self._second_stage(frame, result, options)
+        timings['total'] = time.perf_counter() - started
+        self.timings = timings
+        return result
+
+    def _first_stage(
+        self, frame: RgbdFrame, options: UnseenOptions, timings: dict[str, float]
+    ) -> Instances:
+        stage, camera_size = self._stage, (frame.shape[1], frame.shape[0])
+        with timed(timings, 'preprocess'):
+            size = network_size(camera_size, stage.input_size)
+            color, xyz = network_inputs(
+                frame.color, frame.depth, frame.camera, size=size,
+                preprocessing=stage.preprocessing)
+        with timed(timings, 'network'):
+            outputs = self._run(stage, color, xyz)
+        with timed(timings, 'clustering'):
+            min_area = min_area_px(options.min_area, (480, 640))
+            share = outputs[0][0, 0].numel() / (640 * 480)
+            maps = self._cluster(
+                stage, outputs, 0, _points_at_output(xyz[0], outputs[0]), options,
+                0.25 * min_area * share)
+            labels = labels_of(maps, camera_size, options.foreground_threshold)
+        with timed(timings, 'refine'):
+            return refined(labels, confidence_of(maps, camera_size), frame, options)
+
+    def _run(self, stage: Stage, color: Tensor, xyz: Tensor) -> tuple[Tensor, ...]:
+        device = torch.device(self.device)
+        return stage.run(color.to(device), xyz.to(device))
+
+    def _cluster(
+        self, stage: Stage, outputs: tuple[Tensor, ...], index: int,
+        points: npt.NDArray[np.float32] | None, options: UnseenOptions, min_pixels: float,
+    ) -> ClusterMaps:
+        logits = outputs[1][index, 0] if len(outputs) > 1 else None
+        known = None if points is None or not np.isfinite(points).any() else points
+        with torch.no_grad():
+            return cluster_maps(
+                outputs[0][index], logits, known, options, default_kappa=stage.kappa,
+                min_pixels=min_pixels)
+
+    def _second_stage(
+        self, frame: RgbdFrame, first: Instances, options: UnseenOptions
+    ) -> Instances:
+        stage = self._zoom_stage
+        crops = make_crops(frame, first, options.zoom_size, stage.preprocessing)
+        min_area = min_area_px(options.min_area, frame.shape)
+        regions = []
+        confidence = np.zeros(frame.shape, np.float32)
+        for crop, maps in self._cluster_crops(crops, options):
+            labels = labels_of(maps, crop.size, options.foreground_threshold)
+            regions += kept_regions(crop, labels, min_area)
+            x1, y1, x2, y2 = crop.box
+            window = confidence[y1:y2, x1:x2]
+            np.maximum(window, confidence_of(maps, crop.size), out=window)
+        labels = pasted(far_to_near(regions, frame.depth), frame.shape)
+        visible = [piece for k in range(1, int(labels.max(initial=0)) + 1)
+                   for piece in pieces((labels == k).view(np.uint8), min_area, 0.5)]
+        return instances_of(visible, confidence, options.score_threshold)
+
+    def _cluster_crops(
+        self, crops: list[Crop], options: UnseenOptions
+    ) -> Iterator[tuple[Crop, ClusterMaps]]:
+        for start in range(0, len(crops), ZOOM_BATCH):
+            batch = crops[start:start + ZOOM_BATCH]
+            color = torch.from_numpy(np.stack([crop.color for crop in batch]))
+            xyz = torch.from_numpy(np.stack([crop.xyz for crop in batch]))
+            outputs = self._run(self._zoom_stage, color, xyz)
+            for index, crop in enumerate(batch):
+                points = _points_at_output(xyz[index], outputs[0])
+                yield crop, self._cluster(
+                    self._zoom_stage, outputs, index, points, options, 0.0)
+
+
+@contextmanager
+def timed(timings: dict[str, float], stage: str) -> Iterator[None]:
+    """Add the seconds of a block to a stage's time."""
+    started = time.perf_counter()
+    yield
+    timings[stage] = timings.get(stage, 0.0) + time.perf_counter() - started
+
+
+def network_size(
+    camera_size: tuple[int, int], input_size: tuple[int, int], multiple: int = 16
+) -> tuple[int, int]:
+    """Return the (w, h) at which the network sees a camera image (W, H).
+
+    The area is that of the weights' input size and the aspect ratio the camera's, each side
+    rounded to a multiple of 16, so that no border needs padding; XYZ stays true, for the
+    intrinsics are rescaled on each axis alone. Sides are at least 32.
+    """
+    if camera_size[0] * input_size[1] == camera_size[1] * input_size[0]:
+        return input_size
+    area = input_size[0] * input_size[1]
+    longest = area // MIN_SIDE // multiple * multiple
+    width = (area * camera_size[0] / camera_size[1]) ** 0.5
+    sides = (width, area / width)
+    rounded = [min(max(round(side / multiple) * multiple, MIN_SIDE), longest) for side in sides]
+    return rounded[0], rounded[1]
+
+
+def check_depth(frame: RgbdFrame, needed: bool) -> None:
+    """Raise ValueError for depth that is missing, all invalid or in millimetres."""
+    if frame.depth is None:
+        if needed:
+            raise ValueError(
+                'this frame has no depth, which these weights need: give depth aligned to colour '
+                'with its camera, or weights trained with fusion color'
+            )
+        return
+    valid = frame.depth[::4, ::4]
+    valid = valid[np.isfinite(valid)]
+    if len(valid) == 0:
+        valid = frame.depth[np.isfinite(frame.depth)]
+    if len(valid) == 0:
+        if needed:
+            raise ValueError(
+                f'depth image {frame.shape[1]}x{frame.shape[0]} has no valid pixel: is the depth '
+                'camera running, covered, or nearer to the scene than its minimum range?'
+            )
+        return
+    median = float(np.median(valid))
+    if median > MAX_MEDIAN_M:
+        raise ValueError(
+            f'the median depth is {median:.0f} m: it looks like millimetres; depth is in metres, '
+            'float32 (divide 16UC1 images by 1000)'
+        )
+
+
+def load_unseen(
+    weights: str | Path = 'default',
+    device: str = 'auto',
+    backend: str = 'auto',
+    options: Options | None = None,
+) -> UnseenSegmenter:
+    """Build a segmenter; arguments and errors as ``seg_ros.segmenters.load`` has them."""
+    chosen = UnseenOptions() if options is None else options
+    if not isinstance(chosen, UnseenOptions):
+        raise ValueError(f'options must be UnseenOptions, got {type(chosen).__name__}')
+    place = resolve_device(device)
+    loaded = network_of_weights(load_weights(weights, method=METHOD))
+    stage, name = _compiled(loaded, loaded.input_size, place, backend)
+    zoom_stage = None
+    if chosen.zoom_weights:
+        second = network_of_weights(load_weights(chosen.zoom_weights, method=METHOD))
+        side = chosen.zoom_size
+        zoom_stage, _ = _compiled(second, (side, side), place, backend)
+    return UnseenSegmenter(
+        stage, chosen, zoom_stage=zoom_stage, device=str(place), backend=name)
+
+
+def _compiled(
+    loaded: LoadedNetwork, size: tuple[int, int], device: torch.device, backend: str
+) -> tuple[Stage, str]:
+    network = loaded.network.to(device)
+    examples = example_inputs(loaded.preprocessing, size)
+    runner = compile_network(
+        network, tuple(value.to(device) for value in examples), backend=backend,
+        device=device)
+    stage = Stage(runner, loaded.preprocessing, loaded.input_size,
+                  DEFAULT_KAPPA[loaded.architecture], loaded.fusion)
+    return stage, runner.name
+
+
+def example_inputs(
+    preprocessing: Preprocessing, size: tuple[int, int]
+) -> tuple[Tensor, Tensor]:
+    """Return inputs (1, 3, h, w) of a made-up scene: a table one metre away with a box on it."""
+    width, height = size
+    ramp = np.linspace(0, 255, width * height * 3).astype(np.uint8).reshape(height, width, 3)
+    depth = np.full((height, width), 1.0, np.float32)
+    depth[height // 3:height // 2, width // 3:width // 2] = 0.8
+    camera = CameraModel(width, height, width, width, (width - 1) / 2, (height - 1) / 2)
+    return network_inputs(ramp, depth, camera, size=size, preprocessing=preprocessing)
+
+
+def _points_at_output(xyz: Tensor, embedding: Tensor) -> npt.NDArray[np.float32]:
+    """Return points (h, w, 3) at the output's size from the input XYZ (3, H, W), NaN = none."""
+    stride = max(1, xyz.shape[1] // embedding.shape[2])
+    points = xyz[:, ::stride, ::stride].permute(1, 2, 0).numpy().copy()
+    points[points[..., 2] <= 0] = np.nan
+    return points
