@@ -72,7 +72,7 @@ setup(
     entry_points={
         'console_scripts': [
             'seg_ros = seg_ros.cli:main',
-            'segmentation_node = seg_ros.nodes.main:main',
+            'segmentation_node = seg_ros.nodes.segmentation_node:main',
         ],
     },
 )

@@ -1,0 +1,141 @@
+# Copyright 2026 seg_ros contributors
+# SPDX-License-Identifier: Apache-2.0
+
+"""Segment a camera's RGB-D topics: one node a method, and RViz if asked for."""
+
+import os
+from pathlib import Path
+
+from ament_index_python.packages import get_package_share_directory
+from launch import LaunchContext, LaunchDescription
+from launch.actions import DeclareLaunchArgument, LogInfo, OpaqueFunction, SetEnvironmentVariable
+from launch.substitutions import LaunchConfiguration
+from launch_ros.actions import Node
+
+from seg_ros.nodes import launching
+from seg_ros.segmenters import DEFAULT_METHOD, METHODS
+
+CONFIG = Path(get_package_share_directory('seg_ros')) / 'config'
+CAMERAS = launching.read_cameras(CONFIG / 'cameras.yaml')
+BOOLEAN = ['true', 'false']
+ARGUMENTS = [
+    DeclareLaunchArgument(
+        'methods', default_value=DEFAULT_METHOD,
+        description=f'Methods to run, separated by commas, of: {", ".join(sorted(METHODS))}. '
+                    'Each is a node with the name of its method.'),
+    DeclareLaunchArgument(
+        'camera', default_value='realsense', choices=sorted(CAMERAS),
+        description='Camera whose topics are taken (config/cameras.yaml).'),
+    DeclareLaunchArgument(
+        'color_topic', default_value='',
+        description="Colour image; empty: the camera's."),
+    DeclareLaunchArgument(
+        'depth_topic', default_value='',
+        description="Depth image aligned to colour; empty: the camera's."),
+    DeclareLaunchArgument(
+        'camera_info_topic', default_value='',
+        description="Calibration of the colour image; empty: the camera's."),
+    DeclareLaunchArgument(
+        'namespace', default_value='',
+        description='Namespace of the nodes; outputs are /NAMESPACE/METHOD/label and so on.'),
+    DeclareLaunchArgument(
+        'params_file', default_value='',
+        description="YAML of parameters, read after the package's config/METHOD.yaml."),
+    DeclareLaunchArgument(
+        'device', default_value='',
+        description="auto, cpu, cuda or cuda:N; empty: as the parameter files say, else auto."),
+    DeclareLaunchArgument(
+        'weights', default_value='',
+        description='Weights: PATH or a shipped name for one method, METHOD=PATH,METHOD=PATH for '
+                    'several; empty: as the parameter files say, else those that are shipped.'),
+    DeclareLaunchArgument(
+        'autostart', default_value='', choices=['', *BOOLEAN],
+        description='Whether the nodes configure and activate themselves; empty: as the '
+                    'parameter files say, else true. False leaves it to a lifecycle manager.'),
+    DeclareLaunchArgument(
+        'respawn', default_value='false', choices=BOOLEAN,
+        description='Whether a node that died is started again after two seconds.'),
+    DeclareLaunchArgument(
+        'use_sim_time', default_value='false', choices=BOOLEAN,
+        description='Whether time comes from /clock.'),
+    DeclareLaunchArgument(
+        'rviz', default_value='false', choices=BOOLEAN,
+        description="Whether RViz shows the first method's overlay, label, markers and points."),
+    DeclareLaunchArgument(
+        'log_level', default_value='info', choices=['debug', 'info', 'warn', 'error', 'fatal'],
+        description='Least severe message that the nodes log.'),
+    DeclareLaunchArgument(
+        'fastdds_profile', default_value='auto',
+        description="Fast DDS profile for this launch's processes: a file, none (leave the "
+                    'environment alone) or auto (the one of this package with memory for images, '
+                    'unless FASTDDS_DEFAULT_PROFILES_FILE or FASTRTPS_DEFAULT_PROFILES_FILE is '
+                    "set). The camera driver's process needs it too."),
+]
+
+
+def launch_setup(context: LaunchContext) -> list:
+    """Return the actions for the arguments given."""
+    arguments = {
+        argument.name: LaunchConfiguration(argument.name).perform(context)
+        for argument in ARGUMENTS
+    }
+    methods = launching.split_methods(arguments['methods'])
+    camera = CAMERAS[arguments['camera']]
+    actions = profile_actions(arguments['fastdds_profile'])
+    actions += [segmentation_node(method, methods, camera, arguments) for method in methods]
+    if launching.is_true('rviz', arguments['rviz']):
+        actions.append(rviz_node(methods[0], camera, arguments))
+    return actions
+
+
+def profile_actions(choice: str) -> list:
+    """Return what sets the Fast DDS profile of the processes started after it."""
+    variables = launching.profile_environment(
+        choice, CONFIG / 'fastdds_images.xml', os.environ)
+    if not variables:
+        return [LogInfo(msg='seg_ros: the Fast DDS profile is left as the environment has it')]
+    return [SetEnvironmentVariable(name, value) for name, value in variables.items()]
+
+
+def segmentation_node(
+    method: str, methods: list, camera: launching.Camera, arguments: dict
+) -> Node:
+    """Return the node of one method."""
+    weights = launching.split_weights(arguments['weights'], methods)
+    files = [CONFIG / f'{method}.yaml', arguments['params_file']]
+    return Node(
+        package='seg_ros',
+        executable='segmentation_node',
+        name=method,
+        namespace=arguments['namespace'],
+        parameters=[*(str(file) for file in files if str(file)),
+                    launching.node_parameters(method, arguments, weights)],
+        remappings=launching.remappings(camera, arguments),
+        ros_arguments=['--log-level', arguments['log_level']],
+        output='screen',
+        emulate_tty=True,
+        respawn=launching.is_true('respawn', arguments['respawn']),
+        respawn_delay=2.0,
+    )
+
+
+def rviz_node(method: str, camera: launching.Camera, arguments: dict) -> Node:
+    """Return RViz, whose configuration's topics are led to the method's."""
+    namespace = arguments['namespace'].strip('/')
+    prefix = f'/{namespace}/{method}' if namespace else f'/{method}'
+    outputs = ('overlay', 'label', 'markers', 'points', 'poses')
+    return Node(
+        package='rviz2',
+        executable='rviz2',
+        name='seg_ros_rviz',
+        arguments=['-d', str(CONFIG / 'perception.rviz'), '-f', camera.frame_id],
+        parameters=[{'use_sim_time': launching.is_true('use_sim_time', arguments['use_sim_time'])}],
+        remappings=[(f'/{DEFAULT_METHOD}/{output}', f'{prefix}/{output}') for output in outputs
+                    if prefix != f'/{DEFAULT_METHOD}'],
+        output='screen',
+    )
+
+
+def generate_launch_description() -> LaunchDescription:
+    """Return the arguments and what is made of them."""
+    return LaunchDescription([*ARGUMENTS, OpaqueFunction(function=launch_setup)])
