@@ -75,7 +75,7 @@ def export_onnx(module: nn.Module, examples: tuple[Tensor, ...]) -> bytes:
     (the only one before torch 2.5): it is quick and needs `onnx` alone.
     """
     inputs = tuple(f'input{index}' for index in range(len(examples)))
-    with torch.no_grad(), _quiet():
+    with torch.no_grad(), quiet():
         values = outputs_as_tuple(module(*examples))
         outputs = tuple(f'output{index}' for index in range(len(values)))
         axes = {**dynamic_axes(examples, inputs), **dynamic_axes(values, outputs)}
@@ -90,7 +90,7 @@ def export_onnx(module: nn.Module, examples: tuple[Tensor, ...]) -> bytes:
 
 
 @contextlib.contextmanager
-def _quiet() -> Iterator[None]:
+def quiet() -> Iterator[None]:
     """Silence the exporters: tracer and deprecation warnings, progress and notes."""
     exporter = logging.getLogger('torch.onnx')
     level = exporter.level

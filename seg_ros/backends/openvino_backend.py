@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import threading
+from pathlib import Path
 
 import numpy as np
 import openvino
@@ -18,7 +19,7 @@ from seg_ros.backends.base import BuildRequest
 class OpenVinoEngine:
     """Hold one compiled model and one inference request, guarded by a lock."""
 
-    def __init__(self, data: bytes, threads: int, precision: str) -> None:
+    def __init__(self, data: bytes | Path, threads: int, precision: str) -> None:
         core = openvino.Core()
         if precision == 'bf16' and 'BF16' not in core.get_property(
             'CPU', 'OPTIMIZATION_CAPABILITIES'

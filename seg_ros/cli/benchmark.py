@@ -13,7 +13,7 @@ from __future__ import annotations
 import argparse
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from seg_ros.benchmark.frames import FreshFrames
@@ -108,33 +108,50 @@ def _progress(text: str) -> None:
 
 
 def _unseen_objects(report: Report, args: argparse.Namespace, frames: FreshFrames) -> None:
-    from seg_ros.backends import installed_backends
-    from seg_ros.benchmark.segmenting import measure_backends, measure_segmenters
-
-    rounds = {'iterations': args.iterations, 'warmup': args.warmup}
-    segmenter = _load(args, args.backend, zoom=False)
-    if 'segment' in args.parts:
-        named = [('zoom off', segmenter)]
-        if args.zoom:
-            named.append(('zoom on', _load(args, args.backend, zoom=True)))
-        measure_segmenters(report, named, frames, progress=_progress, **rounds)
-    if 'backends' in args.parts:
-        names = installed_backends() if segmenter.device == 'cpu' else ('torch',)
-        measure_backends(report, lambda name: _load(args, name, zoom=False), names, frames,
-                         progress=_progress, **rounds)
-    if 'mean_shift' in args.parts:
-        from seg_ros.benchmark.clustering import measure_mean_shift
-
-        _progress('mean shift: exact and fast against the plain form')
-        measure_mean_shift(report, pixels=args.pixels, dimensions=args.dimensions,
-                           iterations=max(1, args.iterations // 5))
-    if 'node' in args.parts:
-        from seg_ros.cli._benchmark_node import node_latency
-
-        node_latency(report, args, segmenter, frames, _progress)
+    measures = {'segment': _segment, 'backends': _backends, 'mean_shift': _mean_shift,
+                'node': _node}
+    for part in PARTS:
+        if part in args.parts:
+            measures[part](report, args, frames)
 
 
-def _load(args: argparse.Namespace, backend: str, *, zoom: bool) -> Segmenter:
+def _rounds(args: argparse.Namespace) -> dict[str, Any]:
+    return {'iterations': args.iterations, 'warmup': args.warmup, 'progress': _progress}
+
+
+def _segment(report: Report, args: argparse.Namespace, frames: FreshFrames) -> None:
+    from seg_ros.benchmark.segmenting import measure_segmenters
+
+    named = [('zoom off', _load(args, args.backend))]
+    if args.zoom:
+        named.append(('zoom on', _load(args, args.backend, zoom=True)))
+    measure_segmenters(report, named, frames, **_rounds(args))
+
+
+def _backends(report: Report, args: argparse.Namespace, frames: FreshFrames) -> None:
+    from seg_ros.backends import installed_backends, resolve_device
+    from seg_ros.benchmark.segmenting import measure_backends
+
+    on_cpu = resolve_device(args.device).type == 'cpu'
+    names = installed_backends() if on_cpu else ('torch',)
+    measure_backends(report, lambda name: _load(args, name), names, frames, **_rounds(args))
+
+
+def _mean_shift(report: Report, args: argparse.Namespace, frames: FreshFrames) -> None:
+    from seg_ros.benchmark.clustering import measure_mean_shift
+
+    _progress('mean shift: exact and fast against the plain form')
+    measure_mean_shift(report, pixels=args.pixels, dimensions=args.dimensions,
+                       iterations=max(1, args.iterations // 5))
+
+
+def _node(report: Report, args: argparse.Namespace, frames: FreshFrames) -> None:
+    from seg_ros.cli._benchmark_node import node_latency
+
+    node_latency(report, args, _load(args, args.backend), frames, _progress)
+
+
+def _load(args: argparse.Namespace, backend: str, *, zoom: bool = False) -> Segmenter:
     from seg_ros.cli._method import assigned
     from seg_ros.segmenters import load, options_type
 
