@@ -16,6 +16,8 @@ from seg_ros.core.io import FrameFolder
 
 SYNTHETIC, ARC2017 = 'synthetic', 'arc2017'
 CAMERA_WIDTH, CAMERA_HEIGHT = 640, 480
+# Drawing one takes about a tenth of a second.
+SEQUENCE_FRAMES = 12
 
 
 class FreshFrames:
@@ -74,10 +76,9 @@ def frames_from(source: str, limit: int = 32) -> FreshFrames:
 def _synthetic(limit: int) -> FreshFrames:
     from seg_ros.synthetic.sequence import tabletop_sequence
 
-    count = min(limit, 12)
-    frames = [item if isinstance(item, RgbdFrame) else item.frame
-              for item in tabletop_sequence(count)]
-    return FreshFrames(frames, f'{SYNTHETIC} tabletop')
+    sequence = tabletop_sequence(min(limit, SEQUENCE_FRAMES), seed=1, width=CAMERA_WIDTH,
+                                 height=CAMERA_HEIGHT)
+    return FreshFrames([frame for frame, _, _ in sequence], f'{SYNTHETIC} tabletop')
 
 
 def arc2017_frame() -> RgbdFrame:
