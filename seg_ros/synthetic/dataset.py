@@ -137,14 +137,14 @@ def _versions() -> dict[str, str]:
 def _refuse_other(folder: Path, options: DatasetOptions) -> None:
     """Raise ValueError where the folder holds a data set that was begun with other options."""
     begun = folder / 'options.json'
-    mine = json.dumps(asdict(options) | {'format': FORMAT_VERSION}, indent=1, sort_keys=True)
+    fixed = {key: value for key, value in asdict(options).items() if key != 'scenes'}
+    mine = json.dumps(fixed | {'format': FORMAT_VERSION}, indent=1, sort_keys=True)
     if not begun.exists():
         write_atomically(begun, mine.encode())
         return
     old = json.loads(begun.read_text())
     new = json.loads(mine)
-    same = {key: value for key, value in old.items() if key != 'scenes'}
-    if same != {key: value for key, value in new.items() if key != 'scenes'}:
+    if old != new:
         raise ValueError(
             f'{folder} was begun with other options ({begun.name}): {old}; asked for {new}. '
             'Use the same options to go on, or another folder'

@@ -92,10 +92,12 @@ def ring(segments: int, exponent: float = 2.0, aspect: tuple[float, float] = (1.
     ellipse, 8 nearly a box.
     """
     angle = np.linspace(0.0, 2 * np.pi, segments + 1)
-    cosine, sine = np.cos(angle), np.sin(angle)
+    # Rounded, for the root of a sine that is zero but for rounding is not small.
+    cosine, sine = np.round(np.cos(angle), 12), np.round(np.sin(angle), 12)
     x = np.sign(cosine) * np.abs(cosine) ** (2.0 / exponent)
     y = np.sign(sine) * np.abs(sine) ** (2.0 / exponent)
     points = np.stack([x * aspect[0], y * aspect[1]], axis=1)
+    points[-1] = points[0]
     return _even(points) if exponent > 2.5 else points
 
 
@@ -319,15 +321,29 @@ def from_faces(vertices: Array, faces: NDArray[np.int64], *, crease_deg: float =
     """
     triangles = vertices[faces]
     flat = np.cross(triangles[:, 1] - triangles[:, 0], triangles[:, 2] - triangles[:, 0])
-    sums = np.zeros_like(vertices)
-    for corner in range(3):
-        np.add.at(sums, faces[:, corner], flat)
-    face_unit = _unit(flat)
-    smooth = _unit(sums)[faces]
-    sharp = np.einsum('fck,fk->fc', smooth, face_unit) < np.cos(np.deg2rad(crease_deg))
-    normals = np.where(sharp[..., None], face_unit[:, None], smooth)
+    unit = _unit(flat)
+    corner, other = _corner_neighbours(faces, len(vertices))
+    alike = np.einsum('nk,nk->n', unit[corner // 3], unit[other // 3])
+    kept = alike > np.cos(np.deg2rad(crease_deg))
+    sums = np.zeros((faces.size, 3))
+    np.add.at(sums, corner[kept], flat[other[kept] // 3])
+    normals = _unit(sums).reshape(-1, 3, 3)
     zero = np.zeros((len(faces), 3, 2))
     return _without_slivers(Soup(triangles, normals, zero, np.zeros(len(faces), np.int32)))
+
+
+def _corner_neighbours(
+    faces: NDArray[np.int64], vertex_count: int
+) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Return all pairs (N,), (N,) of corners (3 face + corner) that share a vertex."""
+    vertex = faces.ravel()
+    order = np.argsort(vertex, kind='stable')
+    degree = np.bincount(vertex, minlength=vertex_count)
+    first = np.cumsum(degree) - degree
+    repeats = degree[vertex]
+    corner = np.repeat(np.arange(len(vertex)), repeats)
+    within = np.arange(len(corner)) - np.repeat(np.cumsum(repeats) - repeats, repeats)
+    return corner, order[first[vertex[corner]] + within]
 
 
 def rotation_about(axis: Sequence[float] | Array, angle_rad: float) -> Array:

@@ -45,7 +45,7 @@ def load_mesh(path: str | Path) -> ObjectModel:
     if not np.isfinite(vertices).all() or np.min(np.ptp(vertices, axis=0)) <= 0:
         raise ValueError(f'{file} is flat or has vertices that are not finite')
     largest = float(np.max(np.ptp(vertices, axis=0)))
-    scale = _scale(file, largest)
+    scale, fitted = _scale(file, largest)
     soup = settled(from_faces(vertices * scale, faces))
     rng = np.random.default_rng(sum(file.name.encode()))
     soup = project_uv(soup, rng.uniform(0.1, 0.3))
@@ -55,7 +55,7 @@ def load_mesh(path: str | Path) -> ObjectModel:
         (material(rng, ANYTHING, list(FINISHES)),),
         (hull_of(soup),),
         0.5,
-        fitted=scale == 0.2 / largest,
+        fitted=fitted,
     )
 
 
@@ -69,14 +69,15 @@ def _read(file: Path) -> tuple[np.ndarray, np.ndarray]:
         raise ValueError(f'{file} cannot be read as a mesh: {error}') from error
 
 
-def _scale(file: Path, largest: float) -> float:
+def _scale(file: Path, largest: float) -> tuple[float, bool]:
+    """Return the factor to metres, and whether the size is our own choice."""
     if SMALLEST_M <= largest <= LARGEST_M:
-        return 1.0
+        return 1.0, False
     if SMALLEST_M <= largest / 1000 <= LARGEST_M:
         log.info('%s is %.0f units large: taken as millimetres', file, largest)
-        return 1e-3
+        return 1e-3, False
     log.info('%s is %.3g units large: scaled to 0.2 m', file, largest)
-    return 0.2 / largest
+    return 0.2 / largest, True
 
 
 class MeshFolder(Sequence[ObjectModel]):

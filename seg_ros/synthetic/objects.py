@@ -134,7 +134,7 @@ def hollow_hulls(
     outer: Array,
     inner: Array,
     *,
-    sectors: int = 10,
+    sectors: int = 12,
     exponent: float = 2.0,
     aspect: tuple[float, float] = (1.0, 1.0),
 ) -> tuple[Array, ...]:

@@ -159,6 +159,7 @@ def lay_out(
                 done = None
             if done is not None:
                 taken.update((base, len(placed)))
+                layout.outlines.append(footprint(done.points()))
         done = done or layout.add(model)
         if done is not None:
             placed.append(done)

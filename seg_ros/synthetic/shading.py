@@ -26,7 +26,7 @@ FAST: dict[str, Any] = {'cache': True, 'error_model': 'numpy', 'fastmath': True}
 
 
 class Looks(NamedTuple):
-    """Hold materials: texels (N, 3), mips (M, levels, 3) of offset, width, height, gloss (M, 3)."""
+    """Hold materials: texels (N, 3), mips (M, levels, 3) offset width height, gloss (M, 3)."""
 
     texels: NDArray[np.uint8]
     mips: NDArray[np.int64]

@@ -168,7 +168,7 @@ def dots(rng: Rng, size: int) -> Image:
 
 def marble(rng: Rng, size: int) -> Image:
     """Draw veins."""
-    veins = 1 - np.abs(noise(rng, size, (3, 3), 5)) * rng.uniform(1, 3)
+    veins = (1 - np.abs(noise(rng, size, (3, 3), 5)) * rng.uniform(1, 3)).astype(np.float32)
     return _mix(random_color(rng), random_color(rng), veins)
 
 
