@@ -144,7 +144,8 @@ def training_sample(
 ) -> Sample:
     """Return colour, XYZ (3, h, w) float32 and labels (h/2, w/2) int64 of a random variation.
 
-    ``noisy`` is a view with sensor noise, ``kind`` is 'crop', 'full' or 'zoom', ``size`` the network input (w, h).
+    ``noisy`` is a view with sensor noise, ``kind`` is 'crop', 'full' or 'zoom',
+    ``size`` the network input (w, h).
     """
     if kind == 'zoom':
         box = object_box(noisy, rng)

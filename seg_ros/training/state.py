@@ -63,7 +63,8 @@ class Curve:
         rows = []
         if resume_step and path.exists():
             with path.open(newline='', encoding='utf-8') as file:
-                rows = [row for row in csv.DictReader(file) if int(row['step']) <= resume_step]
+                rows = [row for row in csv.DictReader(file)
+                        if None not in row.values() and int(row['step']) <= resume_step]
         with path.open('w', newline='', encoding='utf-8') as file:
             writer = csv.DictWriter(file, columns)
             writer.writeheader()

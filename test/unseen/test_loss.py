@@ -33,7 +33,8 @@ def looped_loss(embedding, labels, alpha, delta):
 
 def unit(shape, seed):
     generator = torch.Generator().manual_seed(seed)
-    return functional.normalize(torch.randn(shape, generator=generator, dtype=torch.float64), dim=1)
+    values = torch.randn(shape, generator=generator, dtype=torch.float64)
+    return functional.normalize(values, dim=1)
 
 
 @settings(max_examples=40, deadline=None)
