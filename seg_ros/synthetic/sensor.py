@@ -10,106 +10,23 @@ of z^2 / (f b) e (Gallup et al. 2008; Khoshelham and Elberink 2012 for structure
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
 from seg_ros.core.frame import CameraModel
 from seg_ros.synthetic.color import augment_color as augment_color
+from seg_ros.synthetic.sensor_models import (
+    MODEL_NAMES,
+    MODELS,
+    RANDOM_SHARES,
+    SensorModel,
+    Span,
+)
 
 Depth = NDArray[np.float32]
 Mask = NDArray[np.bool_]
 Rng = np.random.Generator
-Span = tuple[float, float]
-
-
-@dataclass(frozen=True)
-class SensorModel:
-    """Give the ranges from which a frame's sensor is drawn; pixels at 640 pixels width, metres,
-    shares.
-
-    baseline_m: of the shadow. matching_baseline_m: of the noise. subpixel: disparity steps a pixel
-    (0: none).
-    """
-
-    baseline_m: Span
-    matching_baseline_m: float
-    subpixel: int
-    noise_px: Span  # white disparity noise
-    lumps_px: Span  # disparity noise correlated over a few pixels
-    window_px: Span  # matching window, smooths the surface
-    edge_jitter_px: Span  # how ragged the edges are
-    edge_drop: Span  # share of depth edges lost
-    flying: Span  # share of edge pixels that hang between near and far
-    border: Span  # share of the width lost on the shadow's side
-    lost_object: float  # chance of each object to vanish
-    patchy_object: float  # chance of each object to lose patches
-    blobs: float  # mean number of lost ellipses
-    far_m: Span  # beyond it nothing is measured
-    shift_px: float  # deviation of the misregistration to colour
-    proportional: Span = (0.0, 0.0)  # noise proportional to z (time of flight)
-
-
-MODELS: dict[str, SensorModel] = {
-    'realsense': SensorModel(
-        (0.04, 0.12),
-        0.055,
-        32,
-        (0.01, 0.05),
-        (0.03, 0.14),
-        (3, 13),
-        (0.5, 3.0),
-        (0.0, 0.6),
-        (0.0, 0.25),
-        (0.0, 0.1),
-        0.02,
-        0.07,
-        1.5,
-        (3.0, 10.0),
-        1.5,
-    ),
-    'kinect': SensorModel(
-        (0.05, 0.09),
-        0.075,
-        8,
-        (0.02, 0.08),
-        (0.03, 0.12),
-        (2, 6),
-        (0.5, 2.5),
-        (0.2, 0.9),
-        (0.0, 0.05),
-        (0.0, 0.03),
-        0.03,
-        0.1,
-        2.5,
-        (3.5, 8.0),
-        2.0,
-    ),
-    'tof': SensorModel(
-        (0.0, 0.03),
-        0.0,
-        0,
-        (0.0, 0.0),
-        (0.0, 0.0),
-        (1, 4),
-        (0.2, 1.5),
-        (0.0, 0.5),
-        (0.2, 0.8),
-        (0.0, 0.02),
-        0.02,
-        0.06,
-        1.0,
-        (4.0, 9.0),
-        2.0,
-        (0.001, 0.004),
-    ),
-}
-
-MODEL_NAMES = (*MODELS, 'clean', 'random')
-# How often 'random' takes each: active stereo is what most robots carry.
-RANDOM_SHARES = {'realsense': 0.5, 'kinect': 0.23, 'tof': 0.15, 'clean': 0.12}
 
 
 def corrupt_depth(
@@ -180,12 +97,11 @@ class _Draw:
     def measure(self, clean: Depth, labels: NDArray[np.integer]) -> Depth:
         """Run all stages."""
         filled = np.where(np.isfinite(clean), clean, 20.0).astype(np.float32)
-        near, far = _neighbourhood(filled, 1)
-        lost = self._lost_things(filled, labels) | self._shadow(filled) | ~np.isfinite(clean)
         warped = self._displace(filled)
-        smooth = self._match(warped)
-        lost |= self._lost_edges((far - near) > 0.03 + 0.02 * near)
-        noisy = self._flying(self._noisy(smooth), near, far)
+        near, far = _neighbourhood(warped, 1)
+        lost = self._lost_things(labels) | self._shadow(warped) | ~np.isfinite(clean)
+        lost |= self._lost_edges(warped, near, far)
+        noisy = self._flying(self._noisy(self._match(self._fatten(warped, near))), near, far)
         lost |= (noisy > self.uniform(self.model.far_m)) | (noisy < 0.1) | self._border()
         noisy[lost] = np.nan
         return noisy
@@ -198,13 +114,19 @@ class _Draw:
             self.character.normal(size=2)
             * self.model.shift_px
             * self.scale
-            * (self.character.random() < 0.5)
+            * (self.character.random() < 0.7)
         )
         rows, columns = np.indices(self.shape, dtype=np.float32)
         columns += self.noise(cell) * np.float32(0.7 * amount) + np.float32(shift[0])
-        rows += self.noise(cell) * np.float32(0.7 * amount) + np.float32(shift[1] * 0.5)
+        rows += self.noise(cell) * np.float32(0.7 * amount) + np.float32(shift[1] * 0.7)
         moved = cv2.remap(depth, columns, rows, cv2.INTER_NEAREST, borderMode=cv2.BORDER_REPLICATE)
         return np.asarray(moved, np.float32)
+
+    def _fatten(self, depth: Depth, near: Depth) -> Depth:
+        """Grow near things by a pixel, as matching windows that straddle an edge do."""
+        if self.character.random() > self.model.fattening:
+            return depth
+        return np.where(depth - near > 0.02 + 0.02 * near, near, depth)
 
     def _match(self, depth: Depth) -> Depth:
         """Smooth inverse depth as a matching window does; big steps stay steps."""
@@ -273,10 +195,14 @@ class _Draw:
         )
         return soft > 0.5
 
-    def _lost_edges(self, edge: Mask) -> Mask:
-        """Drop stretches of the depth edges, one to a few pixels wide."""
+    def _lost_edges(self, depth: Depth, near: Depth, far: Depth) -> Mask:
+        """Drop stretches of depth edges, mostly of their far side, one to a few pixels wide."""
+        least = 0.03 + 0.02 * near
+        edge = (depth - near) > least
+        if self.character.random() < 0.3:
+            edge |= (far - depth) > least
         share = self.uniform(self.model.edge_drop)
-        if self.character.random() < 0.4:
+        if self.character.random() < 0.3:
             edge = cv2.dilate(edge.astype(np.uint8), np.ones((3, 3), np.uint8)) > 0
         level = np.float32(1.8 * (1 - 2 * share))
         return edge & (self.noise(self.uniform((4, 20)) * self.scale) > level)
@@ -292,7 +218,7 @@ class _Draw:
         depth[rows, columns] = near[rows, columns] + between * (far - near)[rows, columns]
         return depth
 
-    def _lost_things(self, depth: Depth, labels: NDArray[np.integer]) -> Mask:
+    def _lost_things(self, labels: NDArray[np.integer]) -> Mask:
         """Lose dark, shiny or clear objects, wholly or in patches, and blobs anywhere."""
         model = self.model
         lost = np.zeros(self.shape, bool)
@@ -307,7 +233,7 @@ class _Draw:
             lost |= np.isin(labels, gone) & (self.noise(6 * self.scale) > -1.2)
         if len(patchy):
             lost |= np.isin(labels, patchy) & (
-                self.noise(self.uniform((6, 30)) * self.scale) > self.uniform((0.0, 1.2))
+                self.noise(self.uniform((6, 30)) * self.scale) > self.uniform((0.4, 1.8))
             )
         if self.character.random() < 0.15:
             ground = (labels == 0) & (
