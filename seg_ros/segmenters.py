@@ -13,6 +13,7 @@ from typing import Any, Protocol, cast
 from seg_ros.core.frame import RgbdFrame
 from seg_ros.core.options import Options
 from seg_ros.core.results import Instances, SemanticMap
+from seg_ros.threads import wait_passively
 
 DEFAULT_METHOD = 'unseen_objects'
 
@@ -88,6 +89,7 @@ def load(
     argument, FileNotFoundError for weights that are not there.
     """
     entry = method_named(method)
+    wait_passively()
     chosen = options if options is not None else options_type(method)()
     loader = _imported(entry.loader)
     return cast(

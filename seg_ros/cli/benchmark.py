@@ -95,6 +95,9 @@ def _measured(args: argparse.Namespace) -> Report:
 
 
 def _set_threads(count: int | None) -> None:
+    from seg_ros.threads import wait_passively
+
+    wait_passively()
     import cv2
     import torch
 
