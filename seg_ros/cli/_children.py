@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import importlib.metadata
 import os
 import signal
 import subprocess
@@ -117,9 +118,21 @@ def ros_environment(profile: Path, domain_id: int) -> dict[str, str]:
         ROS_AUTOMATIC_DISCOVERY_RANGE='LOCALHOST',
         ROS_LOCALHOST_ONLY='1' if env.get('ROS_DISTRO') == 'humble' else '0',
         FASTDDS_DEFAULT_PROFILES_FILE=str(profile),
-        FASTRTPS_DEFAULT_PROFILES_FILE=str(profile),
         PYTHONUNBUFFERED='1',
-        RCUTILS_LOGGING_BUFFERED_STREAM='0',
     )
+    if _reads_old_variable():
+        env['FASTRTPS_DEFAULT_PROFILES_FILE'] = str(profile)
     env.setdefault('AMENT_PREFIX_PATH', sys.prefix)
     return env
+
+
+def _reads_old_variable() -> bool:
+    """Tell whether Fast DDS wants its old variable: up to Jazzy; Kilted warns of it."""
+    distribution = os.environ.get('ROS_DISTRO')
+    if distribution is not None:
+        return distribution in ('humble', 'iron', 'jazzy')
+    try:
+        importlib.metadata.version('ros-jazzy-rclpy')
+    except importlib.metadata.PackageNotFoundError:
+        return False
+    return True

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import argparse
 import dataclasses
+import hashlib
 import importlib.metadata
 import platform
 import time
@@ -74,11 +75,22 @@ def describe_run(args: argparse.Namespace, segmenter: Segmenter) -> dict[str, An
     return {
         'method': segmenter.method,
         'weights': str(args.weights),
+        'weights_sha256': _digest(args.weights, segmenter.method),
         'device': segmenter.device,
         'backend': segmenter.backend,
         'options': dataclasses.asdict(segmenter.options),
         'versions': package_versions(),
     }
+
+
+def _digest(weights: str, method: str) -> str | None:
+    """Return the SHA-256 of the weights file, None for a method that has none."""
+    from seg_ros.weights import weights_path
+
+    try:
+        return hashlib.sha256(weights_path(weights, method).read_bytes()).hexdigest()
+    except FileNotFoundError:
+        return None
 
 
 def package_versions() -> dict[str, str]:

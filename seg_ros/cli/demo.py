@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 HELP = 'player, node and recorder as processes, on frames that come along or your own'
 
 RESULTS = ('label', 'mask', 'overlay', 'markers', 'points', 'poses')
-READY_SECONDS = 120.0
+READY_SECONDS = 300.0
 ANSWER_SECONDS = 30.0
 # the node reports its counts once a second
 LAST_DIAGNOSTICS_SECONDS = 1.5
@@ -121,7 +121,9 @@ def _show_progress(player: Child, others: list[Child]) -> None:
     while True:
         code, lines = player.returncode, player.lines()
         for line in lines[shown:]:
-            print(f'  {line}', flush=True)
+            # warnings of the middleware stay in the log
+            if not line.startswith('['):
+                print(f'  {line}', flush=True)
         shown = len(lines)
         if code is not None:
             return

@@ -38,6 +38,8 @@ class TrivialSegmenter:
 
 
 def load_rgbd(weights, device, backend, options):
+    if weights != 'default':
+        raise FileNotFoundError(f'{weights}: no such weights')
     return TrivialSegmenter('trivial', options)
 
 
