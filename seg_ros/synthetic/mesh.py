@@ -6,6 +6,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import cache
 
 import numpy as np
 from numpy.typing import NDArray
@@ -246,7 +247,7 @@ def _fan(rim: Array, normal: Array) -> Soup:
     return Soup(positions, normals, uv, np.zeros(len(positions), np.int32))
 
 
-# Face order: +x, -x, +y, -y, +z, -z; each as (normal axis, sign, axis of u, axis of v).
+# Faces +x, -x, +y, -y, +z, -z, each as (normal axis, sign, axis of u, axis of v).
 _BOX_FACES = (
     (0, 1, 1, 2),
     (0, -1, 1, 2),
@@ -257,39 +258,33 @@ _BOX_FACES = (
 )
 
 
-def box(size: Sequence[float] | Array, *, tile_m: float | None = None) -> Soup:
+@cache
+def _cube() -> Soup:
+    """Return a cube of unit side; each face shows its cell of a 3 x 2 texture."""
+    square = np.array([[-1, -1], [1, -1], [1, 1], [-1, 1]], dtype=np.float64)
+    triples = [[0, 1, 2], [0, 2, 3]]
+    positions, normals, uvs = np.zeros((6, 4, 3)), np.zeros((6, 4, 3)), np.zeros((6, 4, 2))
+    for face, (axis, sign, first, second) in enumerate(_BOX_FACES):
+        positions[face, :, axis] = 0.5 * sign
+        positions[face, :, first] = 0.5 * square[:, 0]
+        positions[face, :, second] = 0.5 * square[:, 1]
+        normals[face, :, axis] = sign
+        # Seen from outside, u runs to the right, so that print reads the right way round.
+        right = sign if axis != 1 else -sign
+        inset = np.clip(0.5 + 0.5 * square * (right, -1), 0.01, 0.99)
+        uvs[face] = (inset + (face // 2, face % 2)) / (3, 2)
+    flat = [np.ascontiguousarray(part[:, triples].reshape(12, 3, -1))
+            for part in (positions, normals, uvs)]  # fmt: skip
+    return Soup(flat[0], flat[1], flat[2], np.zeros(12, np.int32))
+
+
+def box(size: Sequence[float] | Array) -> Soup:
     """Make a box of `size` (x, y, z) metres centred on the origin.
 
-    Texture coordinates show each face its own cell of a 3 x 2 texture, or repeat every `tile_m`
-    metres.
+    Texture coordinates show each face its own cell of a 3 x 2 texture.
     """
-    half = np.asarray(size, dtype=np.float64) / 2
-    square = np.array([[-1, -1], [1, -1], [1, 1], [-1, 1]], dtype=np.float64)
-    positions, normals, uvs = [], [], []
-    for face, (axis, sign, first, second) in enumerate(_BOX_FACES):
-        corners = np.zeros((4, 3))
-        corners[:, axis] = sign * half[axis]
-        corners[:, first] = square[:, 0] * half[first]
-        corners[:, second] = square[:, 1] * half[second]
-        normal = np.zeros(3)
-        normal[axis] = sign
-        # Seen from outside, u runs to the right, so that print reads the right way round.
-        facing = square * (sign if axis != 1 else -sign, 1)
-        uv = _face_uv(face, facing, (half[first], half[second]), tile_m)
-        for triple in ((0, 1, 2), (0, 2, 3)):
-            positions.append(corners[list(triple)])
-            normals.append(np.tile(normal, (3, 1)))
-            uvs.append(uv[list(triple)])
-    return Soup(np.stack(positions), np.stack(normals), np.stack(uvs), np.zeros(12, np.int32))
-
-
-def _face_uv(face: int, square: Array, half: tuple[float, float], tile_m: float | None) -> Array:
-    if tile_m is not None:
-        return square * np.asarray(half) / tile_m
-    column, row = face // 2, face % 2
-    inset = np.clip((square + 1) / 2, 0.01, 0.99)
-    inset[:, 1] = 1 - inset[:, 1]
-    return np.stack([(column + inset[:, 0]) / 3, (row + inset[:, 1]) / 2], axis=1)
+    cube = _cube()
+    return Soup(cube.positions * np.asarray(size, np.float64), cube.normals, cube.uvs, cube.parts)
 
 
 def project_uv(soup: Soup, tile_m: float) -> Soup:

@@ -79,8 +79,10 @@ def noise(rng: Rng, size: int, cells: tuple[int, int], octaves: int = 3) -> Fiel
 
 
 def _mix(low: NDArray[np.float32], high: NDArray[np.float32], share: Field) -> Image:
-    weight = np.clip(share, 0, 1)[..., None]
-    return np.clip(low * (1 - weight) + high * weight, 0, 255).astype(np.uint8)
+    """Blend two colours by a field, through a table of 256 steps."""
+    steps = np.linspace(0, 1, 256, dtype=np.float32)[:, None]
+    table = np.clip(low * (1 - steps) + high * steps, 0, 255).astype(np.uint8)
+    return table[(np.clip(share, 0, 1) * np.float32(255)).astype(np.uint8)]
 
 
 def plain(rng: Rng, size: int) -> Image:
