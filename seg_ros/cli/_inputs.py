@@ -17,6 +17,7 @@ import numpy.typing as npt
 
 from seg_ros.bags.frames import DEFAULT_SLOP_S, BagFrames, topics_of
 from seg_ros.bags.storage import Bag, is_bag
+from seg_ros.bags.topics import CameraTopics
 from seg_ros.core.frame import RgbdFrame
 from seg_ros.core.io import COLOR_SUFFIXES, FrameFolder, read_camera, read_color, read_depth
 
@@ -24,7 +25,9 @@ if TYPE_CHECKING:
     from seg_ros.nodes.frames import Prepared
 
 IMAGE_SUFFIXES = ('.png', '.jpg', '.jpeg', '.bmp', '.tif', '.tiff')
-# frames of a folder have no stamps: they pass for a camera of 10 Hz
+# frames of a folder have no stamps: they pass for a camera of 10 Hz that starts at 1 s, for a
+# stamp of 0 means none
+FOLDER_START_NS = 1_000_000_000
 FOLDER_PERIOD_NS = 100_000_000
 
 
@@ -44,7 +47,7 @@ class NamedFrame:
     name: str
     frame: RgbdFrame | None
     error: str = ''
-    log_time_ns: int = 0
+    log_time_ns: int = FOLDER_START_NS
     color: npt.NDArray[np.uint8] | None = None
     to_input: Callable[[npt.NDArray[Any]], npt.NDArray[Any]] = as_they_are
 
@@ -116,7 +119,8 @@ class FolderSource:
             except (ValueError, OSError) as error:
                 yield NamedFrame(name, None, str(error))
             else:
-                yield NamedFrame(name, frame, log_time_ns=index * FOLDER_PERIOD_NS)
+                time_ns = FOLDER_START_NS + index * FOLDER_PERIOD_NS
+                yield NamedFrame(name, frame, log_time_ns=time_ns)
 
 
 class ImageSource:
@@ -163,6 +167,20 @@ class BagSource:
                 yield NamedFrame(record.name, found.frame, '', record.log_time_ns, found.color,
                                  found.to_input)
             seen = record.name
+
+
+def camera_topics_of(folder: FrameFolder) -> CameraTopics:
+    """Return the topics that a folder of frames is played as: what any of its frames has."""
+    names = folder.names
+    depth = any((folder.folder / f'{name}-depth.png').exists() for name in names)
+    camera = (folder.folder / 'camera.json').exists() or any(
+        (folder.folder / f'{name}-camera.json').exists() for name in names
+    )
+    return CameraTopics(
+        'rgb/image_rect_color',
+        'depth_registered/image_rect' if depth else None,
+        'rgb/camera_info' if camera else None,
+    )
 
 
 def _bag_source(bag: Bag, args: argparse.Namespace) -> BagSource:

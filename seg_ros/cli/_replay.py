@@ -5,32 +5,24 @@
 
 from __future__ import annotations
 
-import argparse
 import array
 from collections.abc import Iterator
 from typing import Any
 
-from seg_ros.bags.frames import BagFrames, topics_of
+from seg_ros.bags.frames import BagFrames
 from seg_ros.bags.storage import Bag
 from seg_ros.bags.topics import CameraTopics
-from seg_ros.nodes.player import CameraMessages, PlayedTopics
+from seg_ros.nodes.player import CameraMessages
 
 
-def bag_topics(bag: Bag, args: argparse.Namespace) -> PlayedTopics:
-    """Return the camera's topics of a bag under their own names."""
-    found = topics_of(bag, args.color_topic, args.depth_topic, args.camera_info_topic)
-    return PlayedTopics(found.color, found.depth, found.camera_info)
-
-
-def bag_messages(bag: Bag, topics: PlayedTopics, slop_s: float) -> Iterator[CameraMessages]:
+def bag_messages(bag: Bag, topics: CameraTopics, slop_s: float) -> Iterator[CameraMessages]:
     """Yield the camera's messages, timed by their colour stamps.
 
     Depth without colour is left out. Colour without depth is played alone: what a camera lost is
     part of the recording.
     """
-    kept = CameraTopics(topics.color, topics.depth, topics.camera_info)
     first_ns: int | None = None
-    for record in BagFrames(bag, kept, lambda *found: found, slop_s, needs_pairs=False):
+    for record in BagFrames(bag, topics, lambda *found: found, slop_s, needs_pairs=False):
         color, depth, info = record.converted or (None, None, None)
         if color is None:
             continue

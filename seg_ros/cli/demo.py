@@ -56,9 +56,11 @@ def run(args: argparse.Namespace) -> int:
     from seg_ros.cli._demo_report import Run, report
     from seg_ros.cli._method import assigned
     from seg_ros.resources import config_path
-    from seg_ros.segmenters import options_type
+    from seg_ros.segmenters import method_named, options_type
 
     options_type(args.method)().replaced(**assigned(args.assignments))
+    if method_named(args.method).result != 'instances':
+        raise ValueError(f'the demo shows methods that find objects, {args.method} finds classes')
     if args.frames < 1:
         raise ValueError(f'--frames is {args.frames}: at least one frame is needed')
     _clear(args.output)
@@ -137,19 +139,15 @@ def _camera_topics(args: argparse.Namespace, source: Path) -> CameraTopics:
     from seg_ros.bags.frames import topics_of
     from seg_ros.bags.storage import Bag, is_bag
     from seg_ros.bags.topics import CameraTopics
+    from seg_ros.cli._inputs import camera_topics_of
     from seg_ros.core.io import FrameFolder
 
     if is_bag(source):
         with Bag(source) as bag:
             return topics_of(bag, args.color_topic, args.depth_topic, args.camera_info_topic)
-    folder = FrameFolder(source)
-    has_depth = (folder.folder / f'{folder.names[0]}-depth.png').exists()
-    has_camera = folder.camera(folder.names[0]) is not None
-    return CameraTopics(
-        '/rgb/image_rect_color',
-        '/depth_registered/image_rect' if has_depth else None,
-        '/rgb/camera_info' if has_camera else None,
-    )
+    names = camera_topics_of(FrameFolder(source))
+    absolute = [name and f'/{name}' for name in (names.color, names.depth, names.camera_info)]
+    return CameraTopics(str(absolute[0]), *absolute[1:])
 
 
 def _node_words(args: argparse.Namespace, camera: CameraTopics) -> list[str]:

@@ -48,7 +48,7 @@ def run(args: argparse.Namespace) -> int:
     folder = FrameFolder(args.folder)
     predict, setting = _from_files(args) if args.predictions else _from_method(args, folder)
     width = max(len('mean'), *map(len, folder.names))
-    print(' '.join([f'{"frame":{width}}', *(f'{name:>6}' for name in _COLUMNS), 'objects']))
+    print(' '.join([f'{"frame":{width}}', *(f'{name:>6}' for name in _COLUMNS), 'found/true']))
     found = evaluate_folder(
         folder, predict, lambda name, score: print(_row(name, score, width), flush=True)
     )

@@ -19,8 +19,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from seg_ros.bags.topics import CameraTopics
     from seg_ros.core.io import FrameFolder
-    from seg_ros.nodes.player import CameraMessages, PlayedTopics, Player
+    from seg_ros.nodes.player import CameraMessages, Player
 
 HELP = 'publish a folder or a bag as camera topics'
 
@@ -97,27 +98,21 @@ def _report(args: argparse.Namespace, player: Player) -> int:
 @contextmanager
 def _opened(
     args: argparse.Namespace,
-) -> Iterator[tuple[PlayedTopics, Iterator[CameraMessages]]]:
+) -> Iterator[tuple[CameraTopics, Iterator[CameraMessages]]]:
+    from seg_ros.bags.frames import topics_of
     from seg_ros.bags.storage import Bag, is_bag
+    from seg_ros.cli._inputs import camera_topics_of
     from seg_ros.core.io import FrameFolder
-    from seg_ros.nodes.player import PlayedTopics
 
     if is_bag(args.input):
-        from seg_ros.cli._replay import bag_messages, bag_topics
+        from seg_ros.cli._replay import bag_messages
 
         with Bag(args.input) as bag:
-            topics = bag_topics(bag, args)
+            topics = topics_of(bag, args.color_topic, args.depth_topic, args.camera_info_topic)
             yield topics, _repeated(args.loop, lambda: bag_messages(bag, topics, args.slop))
         return
     folder = FrameFolder(args.input)
-    first = folder.frame(folder.names[0])
-    plain = PlayedTopics()
-    played = PlayedTopics(
-        plain.color,
-        None if first.depth is None else plain.depth,
-        None if first.camera is None else plain.camera_info,
-    )
-    yield played, _repeated(args.loop, lambda: _folder_messages(folder, args))
+    yield camera_topics_of(folder), _repeated(args.loop, lambda: _folder_messages(folder, args))
 
 
 def _folder_messages(folder: FrameFolder, args: argparse.Namespace) -> Iterator[CameraMessages]:

@@ -11,8 +11,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from seg_ros.cli._inputs import FrameSource
+    from seg_ros.cli._inputs import FrameSource, NamedFrame
     from seg_ros.cli._results import ResultWriter
+    from seg_ros.nodes.process import StopSignal
     from seg_ros.segmenters import Segmenter
 
 HELP = 'segment a folder of frames, one image or a rosbag2'
@@ -33,40 +34,60 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
-    """Segment every frame; 1 where some could not be, 0 where all were."""
+    """Segment every frame; 1 where some could not be, 130 after Ctrl-C, 0 where all were."""
+    from seg_ros.cli import EXIT_INTERRUPTED
     from seg_ros.cli._inputs import open_input
     from seg_ros.cli._method import load_segmenter
     from seg_ros.cli._results import open_results
+    from seg_ros.nodes.process import stop_signal
 
     with open_input(args) as source:
         segmenter = load_segmenter(args)
         writer = open_results(args.output, args.method)
         try:
-            failed = segment_all(source, segmenter, writer, quiet=args.quiet)
+            with stop_signal() as stop:
+                done, failed = segment_all(source, segmenter, writer, stop, quiet=args.quiet)
         finally:
             writer.close()
-        print(f'{len(source) - failed} of {len(source)} frames segmented into {args.output}')
-    return 1 if failed else 0
+        print(f'{done} of {len(source)} frames segmented into {args.output}')
+    return EXIT_INTERRUPTED if stop.is_set else int(failed > 0)
 
 
 def segment_all(
-    source: FrameSource, segmenter: Segmenter, writer: ResultWriter, *, quiet: bool = False
-) -> int:
-    """Segment and write all frames; name the bad ones on stderr and return how many there were."""
-    from seg_ros.cli._method import timed_segment
+    source: FrameSource,
+    segmenter: Segmenter,
+    writer: ResultWriter,
+    stop: StopSignal,
+    *,
+    quiet: bool = False,
+) -> tuple[int, int]:
+    """Segment and write frames to the end or the signal, which ends it after a whole frame.
 
-    failed = 0
+    Bad frames are named on stderr. Returns how many were segmented and how many were bad.
+    """
+    done = failed = 0
     for named in source:
+        if stop.is_set:
+            break
         try:
-            if named.frame is None:
-                raise ValueError(named.error)
-            result, seconds = timed_segment(segmenter, named.frame)
-            writer.write(named, named.frame, result)
+            text = _segment_one(named, segmenter, writer)
         except ValueError as error:
             failed += 1
             print(f'{named.name}: {error}', file=sys.stderr)
             continue
+        done += 1
         if not quiet:
-            count = len(result) if hasattr(result, '__len__') else 'classes'
-            print(f'{named.name}: {count} objects, {1e3 * seconds:.0f} ms', flush=True)
-    return failed
+            print(text, flush=True)
+    return done, failed
+
+
+def _segment_one(named: NamedFrame, segmenter: Segmenter, writer: ResultWriter) -> str:
+    from seg_ros.cli._method import timed_segment
+    from seg_ros.core.results import Instances
+
+    if named.frame is None:
+        raise ValueError(named.error)
+    result, seconds = timed_segment(segmenter, named.frame)
+    writer.write(named, named.frame, result)
+    count = f'{len(result)} objects, ' if isinstance(result, Instances) else ''
+    return f'{named.name}: {count}{1e3 * seconds:.0f} ms'

@@ -14,6 +14,7 @@ import numpy as np
 from sensor_msgs.msg import CameraInfo, Image
 from std_msgs.msg import Header
 
+from seg_ros.bags.topics import CameraTopics
 from seg_ros.core.frame import CameraModel, RgbdFrame
 from seg_ros.nodes.conversions import image_from_array, time_message
 from seg_ros.nodes.process import StopSignal, spin_until
@@ -25,19 +26,6 @@ DISCOVERY_TIMEOUT_S = 30.0
 CAMERA_CHANGE_S = 0.3
 LATE_S = 0.02
 _NANOSECONDS = 10**9
-
-
-@dataclass(frozen=True)
-class PlayedTopics:
-    """Name the topics that a player publishes (relative names take the node's namespace)."""
-
-    color: str = 'rgb/image_rect_color'
-    depth: str | None = 'depth_registered/image_rect'
-    camera_info: str | None = 'rgb/camera_info'
-
-    def names(self) -> list[str]:
-        """Return the topics that are there."""
-        return [name for name in (self.color, self.depth, self.camera_info) if name]
 
 
 @dataclass(frozen=True, eq=False)
@@ -113,7 +101,7 @@ class Player:
     """
 
     node: Any
-    topics: PlayedTopics
+    topics: CameraTopics
     stop: StopSignal
     setting: Playing = field(default_factory=Playing)
     stamps: list[tuple[str, int]] = field(default_factory=list)

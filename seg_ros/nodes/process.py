@@ -24,22 +24,31 @@ class StopSignal:
 
 
 @contextmanager
+def stop_signal() -> Iterator[StopSignal]:
+    """Yield what remembers SIGINT and SIGTERM inside the block."""
+    stop = StopSignal()
+    before = {number: signal.signal(number, stop) for number in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        yield stop
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+@contextmanager
 def simple_node(name: str, namespace: str = '') -> Iterator[tuple[Any, StopSignal]]:
     """Yield a node and the signal to stop; both are gone afterwards, whatever happened."""
     rclpy = imported_rclpy()
     from rclpy.signals import SignalHandlerOptions
 
-    stop = StopSignal()
-    before = {number: signal.signal(number, stop) for number in (signal.SIGINT, signal.SIGTERM)}
-    rclpy.init(args=[], signal_handler_options=SignalHandlerOptions.NO)
-    node = rclpy.create_node(name, namespace=namespace)
-    try:
-        yield node, stop
-    finally:
-        node.destroy_node()
-        rclpy.shutdown()
-        for number, handler in before.items():
-            signal.signal(number, handler)
+    with stop_signal() as stop:
+        rclpy.init(args=[], signal_handler_options=SignalHandlerOptions.NO)
+        node = rclpy.create_node(name, namespace=namespace)
+        try:
+            yield node, stop
+        finally:
+            node.destroy_node()
+            rclpy.shutdown()
 
 
 def imported_rclpy() -> Any:

@@ -1,7 +1,10 @@
 # Copyright 2026 seg_ros contributors
 # SPDX-License-Identifier: Apache-2.0
 
+import contextlib
 import json
+import os
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -12,7 +15,7 @@ from small_frames import CAMERA, small_frame
 
 from seg_ros.bags.storage import Bag, typestore
 from seg_ros.bags.writer import BagWriter
-from seg_ros.cli import main
+from seg_ros.cli import _inputs, main
 from seg_ros.core.io import read_labels
 from seg_ros.core.results import Instances
 
@@ -122,3 +125,51 @@ def test_bags_need_no_ros(tmp_path):
     )
     assert (done.returncode, done.stderr) == (0, '')
     assert '2 of 2 frames' in done.stdout
+
+
+class Interrupted:
+    """A source that gets a SIGINT while its second frame is under way."""
+
+    def __init__(self, source):
+        self.source = source
+
+    def __len__(self):
+        return len(self.source)
+
+    def __iter__(self):
+        for index, named in enumerate(self.source):
+            if index == 1:
+                os.kill(os.getpid(), signal.SIGINT)
+            yield named
+
+
+@pytest.mark.parametrize('output', ['out', 'out.mcap'])
+def test_ctrl_c_ends_after_a_whole_frame_and_leaves_a_readable_result(
+    output, tmp_path, monkeypatch, capsys
+):
+    bag = write_camera_bag(tmp_path / 'bag', 5)
+    plain = _inputs.open_input
+
+    @contextlib.contextmanager
+    def open_input(args):
+        with plain(args) as source:
+            yield Interrupted(source)
+
+    monkeypatch.setattr(_inputs, 'open_input', open_input)
+    assert segment(bag, '--output', tmp_path / output) == 130
+    assert '1 of 5 frames' in capsys.readouterr().out
+    if output == 'out':
+        assert len(json.loads((tmp_path / 'out' / 'objects.json').read_text())) == 1
+    else:
+        with Bag(tmp_path / 'out.mcap') as written:
+            assert [c.msgcount for c in written.connections] == [1, 1]
+    assert [p.name for p in tmp_path.iterdir() if p.name.startswith('.')] == []
+
+
+def test_frames_of_a_folder_are_stamped_a_tenth_of_a_second_apart(frames, tmp_path):
+    assert segment(frames, '--output', tmp_path / 'out.mcap') == 0
+    types = typestore()
+    with Bag(tmp_path / 'out.mcap') as written:
+        stamps = [types.deserialize_cdr(data, c.msgtype).header.stamp
+                  for c, _, data in written.messages(['/trivial/label'])]
+    assert [(s.sec, s.nanosec) for s in stamps] == [(1, 0), (1, 10**8), (1, 2 * 10**8)]

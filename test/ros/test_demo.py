@@ -83,7 +83,7 @@ def processes_that_name(path):
 def test_the_demo_leaves_what_it_promises(demo, folder, tmp_path):
     out = tmp_path / 'out'
     process = demo('--input', folder, '--output', out)
-    said, err = process.communicate(timeout=120)
+    said, err = process.communicate(timeout=240)
     assert (process.returncode, err) == (0, ''), said
     assert ['scene', '3', '3', '0', '2.0', '2.0', '1.000'] in [
         line.split()[:7] for line in said.splitlines()]
@@ -116,7 +116,7 @@ def test_a_node_that_cannot_start_is_said_and_nothing_stays_behind(demo, folder,
     out = tmp_path / 'out'
     weights = tmp_path / 'none.safetensors'
     process = demo('--input', folder, '--output', out, '--weights', weights)
-    said, err = process.communicate(timeout=120)
+    said, err = process.communicate(timeout=240)
     assert process.returncode == 2, said
     assert 'the node does not publish its topics: it failed' in err
     assert str(weights) in err and 'Traceback' not in err
@@ -128,10 +128,10 @@ def test_a_node_that_cannot_start_is_said_and_nothing_stays_behind(demo, folder,
 def test_interrupted_it_ends_its_children(number, demo, folder, tmp_path):
     out = tmp_path / 'out'
     process = demo('--input', folder, '--output', out)
-    assert wait_until(lambda: len(processes_that_name(out)) >= 1, 30)
+    assert wait_until(lambda: len(processes_that_name(out)) >= 1, 90)
     time.sleep(0.5)
     process.send_signal(number)
-    _, err = process.communicate(timeout=60)
+    _, err = process.communicate(timeout=120)
     assert process.returncode == 130 and 'Traceback' not in err
     assert wait_until(lambda: processes_that_name(out) == [], 5)
 
@@ -139,6 +139,6 @@ def test_interrupted_it_ends_its_children(number, demo, folder, tmp_path):
 def test_a_folder_with_other_things_is_not_touched(demo, folder, tmp_path):
     (tmp_path / 'thesis.tex').write_text('years of work')
     process = demo('--input', folder, '--output', tmp_path)
-    _, err = process.communicate(timeout=60)
+    _, err = process.communicate(timeout=120)
     assert process.returncode == 2 and 'holds something else' in err
     assert (tmp_path / 'thesis.tex').read_text() == 'years of work'
