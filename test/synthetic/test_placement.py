@@ -40,7 +40,7 @@ def test_turn_down_brings_the_face_to_the_table(normal):
     assert np.linalg.det(turn) == pytest.approx(1)
 
 
-@pytest.mark.parametrize('seed', range(6))
+@pytest.mark.parametrize('seed', range(3))
 def test_laid_out_objects_rest_and_touch_nothing(seed):
     rng = np.random.default_rng(seed)
     models = [catalogue.draw_object(rng) for _ in range(12)]
@@ -60,11 +60,11 @@ def test_laid_out_objects_rest_and_touch_nothing(seed):
 
 def test_some_objects_are_stacked():
     heights = []
-    for seed in range(8):
+    for seed in range(5):
         rng = np.random.default_rng(seed)
         models = [catalogue.make_object(kind, rng) for kind in ('box', 'tin', 'can', 'fruit') * 2]
         heights += [one.points()[:, 2].min() for one in lay_out(models, rng, 0.4, 0.5)]
-    assert sum(height > 0.01 for height in heights) >= 4
+    assert sum(height > 0.01 for height in heights) >= 3
 
 
 @pytest.mark.skipif(not have_physics(), reason='MuJoCo is not installed (extra synth)')

@@ -81,7 +81,7 @@ def brute_force(triangles, camera):
     return depth
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=12, deadline=None)
 @given(st.integers(0, 2**31))
 def test_any_triangles_equal_ray_casting_also_behind_the_camera(seed):
     rng = np.random.default_rng(seed)
