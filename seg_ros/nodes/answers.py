@@ -16,14 +16,17 @@ _MOST_CALLS = 64
 
 
 class Call:
-    """Hold one call of a service until it is answered; the first answer counts."""
+    """Hold one call of a service until it is answered; the first answer counts.
+
+    ``oldest_s`` is the arrival (monotonic seconds) of the oldest frame that serves it.
+    """
 
     def __init__(self, response: Any) -> None:
         self.since_s = time.monotonic()
         self.response = response
         self.header: Any = None
+        self.oldest_s = self.since_s
         self.sent = False
-        self.taken = False
         self.answered = False
 
     def waited_s(self) -> float:

@@ -47,9 +47,14 @@ class Input:
         return int(self._ros_node.count_publishers(self.topic))
 
     def match(self) -> bool:
-        """Subscribe anew if the publishers found ask for another reliability; True if so."""
+        """Subscribe anew if the publishers found ask for another reliability; True if so.
+
+        Publishers that went away change nothing: a camera that restarts finds all as it was.
+        """
+        if self._overridden or self._wanted != 'auto' or not self.publishers:
+            return False
         choice = self._choice()
-        if self._overridden or choice == self.reliability:
+        if choice == self.reliability:
             return False
         self._ros_node.destroy_subscription(self._subscription)
         self.reliability = choice

@@ -60,7 +60,8 @@ class Pipeline:
     """Segment the newest pair in a thread of its own, publish, and answer ``~/segment``.
 
     ``offer``, ``requested`` and the switches are called from the executor and return at once;
-    results are published under a lock, so that none appears after ``deactivate``.
+    results are published under a lock, so that none appears after ``deactivate``. Once
+    ``is_alive()`` is false, the middleware is shut down and nothing can be sent.
     """
 
     def __init__(
@@ -72,6 +73,7 @@ class Pipeline:
         statistics: Statistics,
         settings: Callable[[], NodeOptions],
         log: Log,
+        is_alive: Callable[[], bool] = lambda: True,
     ) -> None:
         self.segmenter = segmenter
         self.builder = builder
@@ -81,6 +83,7 @@ class Pipeline:
         self._service = service
         self._settings = settings
         self._log = log
+        self._is_alive = is_alive
         self._identities: Identities = PerFrame()
         self._publishing = threading.RLock()
         self._running = False
@@ -103,15 +106,14 @@ class Pipeline:
 
     def requested(self, call: Call) -> None:
         """Take a call of ``~/segment``: the newest frame if it is fresh, else the next one."""
-        newest = self._newest
-        if newest is not None and self._is_fresh(newest):
+        newest, oldest_s = self._newest, call.since_s - self._settings().max_frame_age
+        if newest is not None and newest.arrival_s >= oldest_s:
+            call.oldest_s = newest.arrival_s
             self._worker.offer(newest)
 
     def is_waiting_for_frame(self, call: Call) -> bool:
         """Return whether no frame fresh enough for a call has come."""
-        if call.taken:
-            return False
-        return self._newest is None or not self._is_fresh(self._newest)
+        return self._newest is None or self._newest.arrival_s < call.oldest_s
 
     def use_options(self, options: Options) -> None:
         """Let the segmenter have new options from the next frame on."""
@@ -128,8 +130,10 @@ class Pipeline:
             self._running = False
             self._worker.clear()
             self._newest = self._last = None
-            self.publishers.clear_markers()
-        self._service.answer(self._service.open_calls(), False, reason)
+            if self._is_alive():
+                self.publishers.clear_markers()
+        if self._is_alive():
+            self._service.answer(self._service.open_calls(), False, reason)
 
     @property
     def running(self) -> bool:
@@ -154,36 +158,37 @@ class Pipeline:
             self._log.warn('close', 'the segmenter is still at work: its last result is lost')
         self.publishers.destroy()
 
-    def _is_fresh(self, pair: Pair) -> bool:
-        return time.monotonic() - pair.arrival_s <= self._settings().max_frame_age
+    def _served_by(self, pair: Pair) -> list[Call]:
+        """Return the calls a pair is new enough for, those that came meanwhile included."""
+        return [call for call in self._service.open_calls() if call.oldest_s <= pair.arrival_s]
 
     def _handle(self, pair: Pair) -> None:
-        calls = self._service.open_calls() if self._is_fresh(pair) else []
-        for call in calls:
-            call.taken = True
         try:
-            self._segment_and_publish(pair, calls)
+            self._segment_and_publish(pair)
         except BadFrame as error:
             self.statistics.failed(error.reason, str(error))
             self._log.warn(error.reason, f'frame dropped: {error}')
-            self._service.answer(calls, False, str(error))
+            self._service.answer(self._served_by(pair), False, str(error))
         except Exception as error:  # the node outlives whatever a method raises
+            if not self._is_alive():
+                return
             text = f'{type(error).__name__}: {error}'
             self.statistics.failed('segmenter', text, severe=True)
             self._log.error('segmenter', f'frame dropped, the segmenter failed: {text}')
-            self._service.answer(calls, False, text)
+            self._service.answer(self._served_by(pair), False, text)
 
-    def _segment_and_publish(self, pair: Pair, calls: list[Call]) -> None:
+    def _segment_and_publish(self, pair: Pair) -> None:
         settings = self._settings()
         self._take_options()
         last = self._last
         is_new = last is None or last[0] is not pair
         result = self._segmented(pair) if is_new or last is None else last[1]
-        answer = bool(calls) or settings.mode == 'on_request'
         with self._publishing:
-            if not self._running:
+            calls = self._served_by(pair)
+            if not self._running or not (is_new or calls):
                 return
             self._last = (pair, result)
+            answer = bool(calls) or settings.mode == 'on_request'
             self.publishers.publish(self.publishers.messages(result, settings, answer=answer))
             if is_new:
                 self.statistics.finished(time.monotonic() - pair.arrival_s)

@@ -143,7 +143,7 @@ class SegmentationNode(LifecycleNode):
             f'{options.method} on {segmenter.device} by {segmenter.backend}, images of {topic} '
             f'taken for {"rectified" if rectified else "raw"}')
         return Pipeline(segmenter, builder, publishers, self._service, self._statistics,
-                        lambda: self._settings.node, self._log)
+                        lambda: self._settings.node, self._log, self.context.ok)
 
     def _subscribed(self, pipeline: Pipeline) -> InputHealth:
         options = self._settings.node
@@ -289,6 +289,10 @@ def main(args: list[str] | None = None) -> int:
         executor.spin()
     except (KeyboardInterrupt, ExternalShutdownException):
         pass
+    except RuntimeError:
+        # An interrupt between two calls of rclpy leaves it without a context: that is no fault.
+        if rclpy.ok():
+            raise
     except ValueError as error:
         rclpy.logging.get_logger('segmentation_node').fatal(str(error))
         return 1

@@ -60,6 +60,12 @@ def camera_info(width=WIDTH, height=HEIGHT, d=(), **changes):
     return info
 
 
+def environment() -> dict[str, str]:
+    """Return the environment with this repository on the path, installed or not."""
+    root = str(HERE.parents[1])
+    return {**os.environ, 'PYTHONPATH': os.pathsep.join([root, os.environ.get('PYTHONPATH', '')])}
+
+
 class NodeProcess:
     """Run a node in a process of its own and end it by its id."""
 
@@ -73,7 +79,7 @@ class NodeProcess:
         self.process = subprocess.Popen(
             [sys.executable, '-u', str(HERE / 'trivial_methods.py'), '--ros-args',
              '-r', f'__node:={name}', *given, *arguments],
-            stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, env=dict(os.environ))
+            stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, env=environment())
         self._reader = threading.Thread(target=self._read, daemon=True)
         self._reader.start()
 
@@ -81,10 +87,10 @@ class NodeProcess:
         for line in self.process.stdout:
             self.log += line
 
-    def wait_log(self, text: str, timeout_s: float = 10.0) -> bool:
+    def wait_log(self, text: str, timeout_s: float = 30.0) -> bool:
         return wait_until(lambda: text in self.log, timeout_s)
 
-    def stop(self, timeout_s: float = 10.0) -> int:
+    def stop(self, timeout_s: float = 60.0) -> int:
         """Interrupt it as Ctrl-C does and return its exit code."""
         if self.process.poll() is None:
             self.process.send_signal(signal.SIGINT)
@@ -96,7 +102,7 @@ class NodeProcess:
         return self.process.wait()
 
 
-def wait_until(condition, timeout_s: float = 10.0) -> bool:
+def wait_until(condition, timeout_s: float = 30.0) -> bool:
     end = time.monotonic() + timeout_s
     while time.monotonic() < end:
         if condition():
@@ -148,7 +154,11 @@ class Robot:
             QoSProfile(depth=10, durability=durability))
 
     def unlisten(self, topic: str) -> None:
-        self.node.destroy_subscription(self._subscriptions.pop(topic))
+        self.in_executor(self.node.destroy_subscription, self._subscriptions.pop(topic))
+
+    def in_executor(self, function, *arguments) -> None:
+        """Call a function between callbacks: rclpy's wait fails where another thread destroys."""
+        assert wait_until(self.executor.create_task(function, *arguments).done)
 
     def next_stamp(self, step_s: float = 0.05) -> int:
         self._stamp += int(step_s * 1e9)
@@ -189,7 +199,7 @@ class Robot:
                 publisher.publish(message)
         return stamp
 
-    def message(self, topic: str, stamp: int, timeout_s: float = 5.0):
+    def message(self, topic: str, stamp: int, timeout_s: float = 30.0):
         """Return the message of a topic with a stamp; fails if none comes."""
         def found():
             return [m for m in list(self.received[topic]) if stamp_of(m) == stamp]
@@ -197,7 +207,7 @@ class Robot:
             f'no {topic} with stamp {stamp}: {[stamp_of(m) for m in self.received[topic]][-5:]}')
         return found()[-1]
 
-    def until_result(self, topic: str = 'label', timeout_s: float = 15.0, **frame):
+    def until_result(self, topic: str = 'label', timeout_s: float = 60.0, **frame):
         """Send frames until a result comes; return it."""
         end = time.monotonic() + timeout_s
         while time.monotonic() < end:
@@ -207,17 +217,17 @@ class Robot:
                 return self.message(topic, stamp)
         raise AssertionError(f'no result on {topic}; diagnostics: {self.status()}')
 
-    def call(self, name: str, kind, request, timeout_s: float = 10.0):
+    def call(self, name: str, kind, request, timeout_s: float = 30.0):
         client = self.client(name, kind)
         return finished(client.call_async(request), timeout_s)
 
     def client(self, name: str, kind):
         if name not in self._clients:
             self._clients[name] = self.node.create_client(kind, f'/{self.target}/{name}')
-        assert self._clients[name].wait_for_service(15.0), f'no service {name}'
+        assert self._clients[name].wait_for_service(60.0), f'no service {name}'
         return self._clients[name]
 
-    def segment(self, timeout_s: float = 10.0):
+    def segment(self, timeout_s: float = 30.0):
         return self.call('segment', Trigger, Trigger.Request(), timeout_s)
 
     def enable(self, on: bool):
@@ -236,7 +246,7 @@ class Robot:
         request.transition.id = transition
         return self.call('change_state', ChangeState, request).success
 
-    def wait_state(self, label: str, timeout_s: float = 20.0) -> None:
+    def wait_state(self, label: str, timeout_s: float = 60.0) -> None:
         assert wait_until(lambda: self.state() == label, timeout_s), self.state()
 
     def status(self):
@@ -249,12 +259,12 @@ class Robot:
         return last.level, last.message, {pair.key: pair.value for pair in last.values}
 
     def close(self) -> None:
-        self.executor.shutdown(2.0)
+        self.executor.shutdown(60.0)
+        self.thread.join(60.0)
         self.context.try_shutdown()
-        self.thread.join(5.0)
 
 
-def finished(future, timeout_s: float = 10.0):
+def finished(future, timeout_s: float = 30.0):
     assert wait_until(future.done, timeout_s), 'no reply'
     return future.result()
 

@@ -35,7 +35,8 @@ def info(**changes):
      (40, 30, 90.0, 95.0, 30.5, 10.5, None)),
     (info(roi=RegionOfInterest(x_offset=10, y_offset=20, width=40, height=30), binning_x=2,
           binning_y=2), True, (20, 15, 45.0, 47.5, 15.0, 5.0, None)),
-    (info(binning_x=3, binning_y=3), True, (26, 20, 30.0, 95 / 3, 41 / 3 - 0.5, 31 / 3 - 0.5, None)),
+    (info(binning_x=3, binning_y=3), True,
+     (26, 20, 30.0, 95 / 3, 41 / 3 - 0.5, 31 / 3 - 0.5, None)),
 ])
 def test_the_camera_of_the_images(message, rectified, expected):
     found = camera_model(message, rectified=rectified)

@@ -209,7 +209,8 @@ def test_data_is_an_array_that_rclpy_takes_by_reference():
     assert message.data.typecode == 'B'
 
 
-@pytest.mark.parametrize('nanoseconds', [0, 1, 999_999_999, 1_000_000_000, 1_700_000_000_123_456_789])
+@pytest.mark.parametrize('nanoseconds', [
+    0, 1, 999_999_999, 1_000_000_000, 1_700_000_000_000_000_009])
 def test_stamps_round_trip(nanoseconds):
     message = Image()
     message.header.stamp = time_message(nanoseconds)

@@ -118,7 +118,7 @@ def test_one_topic_alone_is_no_gap():
     st.lists(st.tuples(st.booleans(), st.booleans(), st.integers(-9, 9), st.integers(0, 6)),
              min_size=1, max_size=40))
 def test_no_frame_is_lost_while_each_topic_is_in_order(frames):
-    """Any delay of depth up to six frames, jitter under the slop, either message may be missing."""
+    """Depth comes up to six frames later, jitters within the slop, either may be missing."""
     events = []
     arrival = 0.0
     for n, (has_color, has_depth, jitter, lag) in enumerate(frames):

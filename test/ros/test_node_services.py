@@ -1,0 +1,303 @@
+# Copyright 2026 seg_ros contributors
+# SPDX-License-Identifier: Apache-2.0
+
+"""~/segment under load, modes, late joiners and QoS, over the real middleware."""
+
+import json
+import threading
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+from rcl_interfaces.srv import GetParameters
+from ros_helpers import (
+    NodeProcess,
+    Robot,
+    camera_info,
+    finished,
+    scene,
+    stamp_of,
+    wait_until,
+)
+from std_srvs.srv import Trigger
+
+from seg_ros.nodes.conversions import array_from_image, image_from_array
+
+
+@pytest.fixture(scope='module')
+def node():
+    process = NodeProcess(method='blobs', mode='on_request', max_frame_age=20.0)
+    yield process
+    assert process.stop() == 0, process.log
+    assert 'Traceback' not in process.log
+
+
+@pytest.fixture(scope='module')
+def robot(node):
+    robot = Robot(topics=('label', 'overlay'))
+    robot.wait_state('active')
+    assert wait_until(lambda: robot.send() and robot.segment().success)
+    yield robot
+    robot.close()
+
+
+def reply_stamp(reply):
+    stamp = json.loads(reply.message)['stamp']
+    return stamp['sec'] * 10**9 + stamp['nanosec']
+
+
+class Camera:
+    """Send frames at a rate in a thread."""
+
+    def __init__(self, robot, rate_hz=30.0):
+        self.robot, self.period_s, self.stamps = robot, 1 / rate_hz, []
+        self._end = threading.Event()
+        self._thread = threading.Thread(target=self._run, daemon=True)
+
+    def _run(self):
+        while not self._end.wait(self.period_s):
+            self.stamps.append(self.robot.send())
+
+    def __enter__(self):
+        self._thread.start()
+        return self
+
+    def __exit__(self, *_):
+        self._end.set()
+        self._thread.join(5)
+
+
+def test_on_request_computes_nothing_until_asked(robot):
+    wait_until(lambda: False, 0.3)
+    before = len(robot.received['label'])
+    for _ in range(5):
+        stamp = robot.send()
+        time.sleep(0.03)
+    wait_until(lambda: False, 0.3)
+    assert len(robot.received['label']) == before
+    reply = robot.segment()
+    assert reply.success, reply.message
+    assert reply_stamp(reply) == stamp
+    assert array_from_image(robot.message('label', stamp)).max() == 2
+    # The overlay is lazy: it comes because somebody looks.
+    robot.message('overlay', stamp)
+
+
+def test_a_late_joiner_gets_the_answered_frame(robot):
+    robot.send()
+    wait_until(lambda: False, 0.2)
+    reply = robot.segment()
+    assert reply.success, reply.message
+    for topic in ('mask', 'points', 'poses'):
+        robot.listen(topic)
+        message = robot.message(topic, reply_stamp(reply))
+        assert message.header == robot.header(reply_stamp(reply))
+        robot.unlisten(topic)
+
+
+def test_concurrent_calls_are_served_once_and_answered_alike(robot):
+    assert robot.set_parameters(delay=0.4)[0].successful
+    try:
+        robot.send()
+        wait_until(lambda: False, 0.2)
+        before = segmented(robot)
+        client = robot.client('segment', Trigger)
+        futures = [client.call_async(Trigger.Request()) for _ in range(8)]
+        replies = [finished(future) for future in futures]
+    finally:
+        robot.set_parameters(delay=0.0)
+    assert all(reply.success for reply in replies), replies
+    assert len({reply.message for reply in replies}) == 1
+    assert segmented(robot) == before + 1
+
+
+def segmented(robot):
+    robot.received['diagnostics'].clear()
+    assert wait_until(lambda: robot.status() is not None)
+    return int(robot.status()[2]['segmented'])
+
+
+def test_the_node_answers_others_while_calls_wait(robot):
+    assert robot.set_parameters(delay=3.0)[0].successful
+    try:
+        robot.send()
+        wait_until(lambda: False, 0.2)
+        future = robot.client('segment', Trigger).call_async(Trigger.Request())
+        wait_until(lambda: False, 0.1)
+        request = GetParameters.Request(names=['delay'])
+        assert robot.call('get_parameters', GetParameters, request).values[0].double_value == 3.0
+        assert robot.state() == 'active'
+        assert not future.done(), 'the call was answered before the others were'
+        assert finished(future).success
+    finally:
+        robot.set_parameters(delay=0.0)
+
+
+def test_a_call_is_answered_within_segment_timeout(robot):
+    robot.set_parameters(delay=1.0, segment_timeout=0.3)
+    try:
+        robot.send()
+        wait_until(lambda: False, 0.2)
+        reply = robot.segment()
+    finally:
+        robot.set_parameters(delay=0.0, segment_timeout=10.0)
+    assert not reply.success
+    assert reply.message == 'no result within segment_timeout of 0.3 s'
+    wait_until(lambda: False, 1.0)
+
+
+def test_a_waiting_call_costs_no_core(robot, node):
+    """Compare the node's CPU while a call waits with the segmenter asleep."""
+    robot.set_parameters(delay=2.0)
+    try:
+        robot.send()
+        wait_until(lambda: False, 0.2)
+        future = robot.client('segment', Trigger).call_async(Trigger.Request())
+        before, began = cpu_s(node.process.pid), time.monotonic()
+        wait_until(lambda: False, 1.5)
+        used = (cpu_s(node.process.pid) - before) / (time.monotonic() - began)
+        assert not future.done()
+        assert used < 0.5, f'{used:.2f} of a core while waiting'
+        finished(future)
+    finally:
+        robot.set_parameters(delay=0.0)
+
+
+def cpu_s(pid):
+    fields = Path(f'/proc/{pid}/stat').read_text().rsplit(')', 1)[1].split()
+    return (int(fields[11]) + int(fields[12])) / 100
+
+
+def test_the_newest_pair_wins_under_overload(robot):
+    robot.set_parameters(delay=0.2, mode='continuous')
+    try:
+        before = len(robot.received['label'])
+        with Camera(robot, 30) as camera:
+            wait_until(lambda: False, 2.0)
+        robot.message('label', camera.stamps[-1])
+        stamps = [stamp_of(m) for m in robot.received['label']][before:]
+    finally:
+        robot.set_parameters(delay=0.0, mode='on_request')
+    assert stamps == sorted(stamps)
+    assert set(stamps) <= set(camera.stamps)
+    assert 1 <= len(stamps) < len(camera.stamps)
+    robot.received['diagnostics'].clear()
+    assert wait_until(lambda: robot.status() is not None)
+    assert int(robot.status()[2]['dropped_overtaken']) > 0
+
+
+def test_continuous_computes_only_while_somebody_looks(robot):
+    robot.set_parameters(mode='continuous')
+    try:
+        robot.message('label', robot.send())
+        for topic in ('label', 'overlay'):
+            robot.unlisten(topic)
+        wait_until(lambda: False, 0.5)
+        robot.received['diagnostics'].clear()
+        assert wait_until(lambda: robot.status() is not None)
+        before = robot.status()[2]
+        for _ in range(5):
+            robot.send()
+        assert wait_until(lambda: int(robot.status()[2]['dropped_unwanted']) >= 5 + int(
+            before.get('dropped_unwanted', 0)), 4), robot.status()
+        assert robot.status()[2]['segmented'] == before['segmented']
+        robot.listen('label')
+        wait_until(lambda: False, 0.5)
+        robot.until_result()
+    finally:
+        robot.set_parameters(mode='on_request')
+
+
+def test_reset_of_the_service_after_deactivation(robot):
+    robot.set_parameters(delay=1.0)
+    try:
+        robot.send()
+        wait_until(lambda: False, 0.2)
+        future = robot.client('segment', Trigger).call_async(Trigger.Request())
+        wait_until(lambda: False, 0.2)
+        robot.enable(False)
+        reply = finished(future)
+    finally:
+        robot.enable(True)
+        robot.set_parameters(delay=0.0)
+    assert (reply.success, reply.message) == (False, 'paused by ~/enable')
+
+
+@pytest.mark.parametrize(('reliable', 'wanted', 'expected'), [
+    (False, 'auto', 'best_effort'), (True, 'reliable', 'reliable')])
+def test_publishers_of_either_reliability_are_heard(reliable, wanted, expected):
+    node = NodeProcess(name='listener', method='blobs', input_reliability=wanted)
+    robot = Robot('listener', reliable=reliable, topics=('label',))
+    try:
+        robot.wait_state('active')
+        assert array_from_image(robot.until_result()).max() == 2
+        assert wait_until(lambda: robot.status() is not None)
+        values = robot.status()[2]
+        assert (values['color_qos'], values['depth_qos']) == (expected, expected)
+    finally:
+        robot.close()
+        assert node.stop() == 0, node.log
+
+
+def test_qos_overrides_are_honoured():
+    prefix = 'qos_overrides./rgb/image_rect_color.subscription'
+    node = NodeProcess(name='overridden', method='blobs',
+                       **{f'{prefix}.reliability': 'best_effort', f'{prefix}.depth': 3})
+    robot = Robot('overridden', topics=('label',))
+    try:
+        robot.wait_state('active')
+        robot.until_result()
+        assert wait_until(lambda: robot.status() is not None)
+        values = robot.status()[2]
+        assert (values['color_qos'], values['depth_qos']) == ('best_effort', 'reliable')
+    finally:
+        robot.close()
+        assert node.stop() == 0, node.log
+
+
+def test_a_class_method_and_a_colour_only_method():
+    node = NodeProcess(name='classes', method='classes')
+    robot = Robot('classes', topics=('label', 'confidence', 'class_names', 'overlay'))
+    try:
+        robot.wait_state('active')
+        assert wait_until(lambda: robot.send_messages(color_message(), None) and (
+            wait_until(lambda: len(robot.received['label']) > 0, 0.3)))
+        stamp = robot.send_messages(color_message(), None)
+        label = robot.message('label', stamp)
+        assert label.encoding == 'mono8'
+        red = scene()[0][..., 0] > 128
+        np.testing.assert_array_equal(array_from_image(label), red)
+        confidence = array_from_image(robot.message('confidence', stamp))
+        assert (confidence.dtype, confidence[red].min()) == (np.uint8, round(0.8 / 1.15 * 255))
+        assert wait_until(lambda: len(robot.received['class_names']) == 1)
+        assert json.loads(robot.received['class_names'][0].data) == ['floor', 'thing', 'wall']
+        robot.message('overlay', stamp)
+    finally:
+        robot.close()
+        assert node.stop() == 0, node.log
+
+
+def color_message():
+    message = image_from_array(scene()[0], 'rgb8')
+    message.header.frame_id = 'camera'
+    return message
+
+
+def test_a_raw_distorted_camera_is_undistorted():
+    node = NodeProcess('-r', 'rgb/image_rect_color:=/camera/color/image_raw', name='raw',
+                       method='blobs')
+    robot = Robot('raw', topics=('label', 'mask'))
+    robot.in_executor(robot.node.destroy_publisher, robot.color)
+    robot.color = robot.node.create_publisher(
+        type(color_message()), '/camera/color/image_raw', 10)
+    try:
+        robot.wait_state('active')
+        label = robot.until_result(info=camera_info(d=[0.8, 0.0, 0.0, 0.0, 0.0]))
+        assert node.wait_log('images of /camera/color/image_raw taken for raw')
+        found, truth = array_from_image(label) > 0, scene()[0][..., 0] == 250
+        assert (found & truth).sum() / (found | truth).sum() > 0.9
+        assert robot.status() is None or robot.status()[2].get('dropped_camera_info') is None
+    finally:
+        robot.close()
+        assert node.stop() == 0, node.log
