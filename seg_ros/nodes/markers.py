@@ -16,7 +16,7 @@ from seg_ros.core.frame import CameraModel, RgbdFrame
 from seg_ros.core.geometry import OrientedBox, oriented_box
 from seg_ros.core.results import Instances
 
-_POINTS_A_BOX = 2000
+_POINTS_A_BOX = 1000
 _TEXT_HEIGHT_M = 0.03
 
 
@@ -24,8 +24,10 @@ def object_pixels(labels: npt.NDArray[np.int32], count: int) -> list[npt.NDArray
     """Return for every label 1..count the flat indices of its pixels, in image order."""
     flat = labels.ravel()
     where = np.flatnonzero(flat)
-    order = np.argsort(flat[where], kind='stable')
-    ends = np.cumsum(np.bincount(flat[where], minlength=count + 1)[1:])
+    # 16 bits are sorted by radix, several times faster than 32.
+    found = flat[where].astype(np.uint16 if count < 65536 else np.uint32)
+    order = np.argsort(found, kind='stable')
+    ends = np.cumsum(np.bincount(found, minlength=count + 1)[1:])
     return np.split(where[order], ends[:-1]) if count else []
 
 
@@ -36,16 +38,18 @@ def points_at(
     z = depth_m.ravel()[flat]
     measured = np.isfinite(z)
     z, flat = z[measured], flat[measured]
-    rows, columns = np.divmod(flat, depth_m.shape[1])
-    x = (columns - camera.cx) / camera.fx * z
-    y = (rows - camera.cy) / camera.fy * z
-    return np.stack([x, y, z], axis=-1).astype(np.float32)
+    rows, columns = np.divmod(flat.astype(np.int32), np.int32(depth_m.shape[1]))
+    points = np.empty((len(flat), 3), np.float32)
+    points[:, 0] = (columns - camera.cx) / camera.fx * z
+    points[:, 1] = (rows - camera.cy) / camera.fy * z
+    points[:, 2] = z
+    return points
 
 
 def object_boxes(frame: RgbdFrame, instances: Instances) -> list[OrientedBox | None]:
     """Return each object's oriented box in the optical frame in metres, None without depth.
 
-    At most 2,000 pixels of an object are used, evenly spaced.
+    At most 1,000 pixels of an object are used, evenly spaced.
     """
     if frame.depth is None or frame.camera is None:
         return [None] * len(instances)

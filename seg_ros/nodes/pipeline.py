@@ -87,6 +87,7 @@ class Pipeline:
         self._identities: Identities = PerFrame()
         self._publishing = threading.RLock()
         self._running = False
+        self._epoch = 0
         self._newest: Pair | None = None
         self._last: tuple[Pair, Result] | None = None
         self._options: Options | None = None
@@ -128,6 +129,7 @@ class Pipeline:
         """Stop taking pairs; nothing is published afterwards, and open calls are answered."""
         with self._publishing:
             self._running = False
+            self._epoch += 1
             self._worker.clear()
             self._newest = self._last = None
             if self._is_alive():
@@ -178,18 +180,18 @@ class Pipeline:
             self._service.answer(self._served_by(pair), False, text)
 
     def _segment_and_publish(self, pair: Pair) -> None:
-        settings = self._settings()
+        settings, epoch = self._settings(), self._epoch
         self._take_options()
         last = self._last
         is_new = last is None or last[0] is not pair
         result = self._segmented(pair) if is_new or last is None else last[1]
         with self._publishing:
             calls = self._served_by(pair)
-            if not self._running or not (is_new or calls):
+            if epoch != self._epoch or not (is_new or calls):
                 return
             self._last = (pair, result)
             answer = bool(calls) or settings.mode == 'on_request'
-            self.publishers.publish(self.publishers.messages(result, settings, answer=answer))
+            self.publishers.publish(result, settings, answer=answer)
             if is_new:
                 self.statistics.finished(time.monotonic() - pair.arrival_s)
         self._service.answer(calls, True, reply_text(result) if calls else '')

@@ -32,24 +32,22 @@ def object_cloud(
     if frame.depth is None or frame.camera is None:
         raise ValueError('this frame has no depth: a cloud needs depth and a camera')
     flat = np.flatnonzero((ids > 0) & np.isfinite(frame.depth))
-    found = np.empty(len(flat), POINT)
-    points = points_at(frame.depth, frame.camera, flat)
-    for axis, name in enumerate('xyz'):
-        found[name] = points[:, axis]
-    r, g, b = frame.color.reshape(-1, 3)[flat].T.astype(np.uint32)
-    found['rgb'] = (r << 16) | (g << 8) | b
-    found['label'] = ids.ravel()[flat]
+    found = np.empty((len(flat), len(_FIELD_TYPES)), np.float32)
+    bits = found.view(np.uint32)
+    found[:, :3] = points_at(frame.depth, frame.camera, flat)
+    red, green, blue = (frame.color[..., channel].ravel()[flat] for channel in range(3))
+    bits[:, 3] = (red.astype(np.uint32) << 16) | (green.astype(np.uint32) << 8) | blue
+    bits[:, 4] = ids.ravel()[flat]
     if not organized:
         return _message(header, found[None], dense=True)
-    cloud = np.zeros(ids.size, POINT)
-    for name in 'xyz':
-        cloud[name] = np.nan
+    cloud = np.full((ids.size, len(_FIELD_TYPES)), np.nan, np.float32)
+    cloud[:, 3:] = 0
     cloud[flat] = found
-    return _message(header, cloud.reshape(ids.shape), dense=False)
+    return _message(header, cloud.reshape(*ids.shape, -1), dense=False)
 
 
-def _message(header: Header, cloud: npt.NDArray[np.void], *, dense: bool) -> PointCloud2:
-    height, width = cloud.shape
+def _message(header: Header, cloud: npt.NDArray[np.float32], *, dense: bool) -> PointCloud2:
+    height, width = cloud.shape[:2]
     fields = [
         PointField(name=name, offset=4 * place, datatype=kind, count=1)
         for place, (name, kind) in enumerate(zip(POINT.names or (), _FIELD_TYPES, strict=True))
@@ -58,6 +56,6 @@ def _message(header: Header, cloud: npt.NDArray[np.void], *, dense: bool) -> Poi
         header=header, height=height, width=width, fields=fields, is_bigendian=False,
         point_step=POINT.itemsize, row_step=POINT.itemsize * width, is_dense=dense)
     data = array.array('B')
-    data.frombytes(cloud.tobytes())
+    data.frombytes(np.ascontiguousarray(cloud, '<f4').tobytes())
     message.data = data
     return message

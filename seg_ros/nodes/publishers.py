@@ -29,11 +29,11 @@ from seg_ros.nodes.pointcloud import object_cloud
 
 # What a caller of ~/segment finds whoever subscribes.
 ANSWERED = ('label', 'mask', 'points', 'poses')
-_COMMON = {
-    'label': (Image, qos.latched), 'mask': (Image, qos.latched), 'overlay': (Image, qos.reliable)}
+_COMMON = {'label': (Image, qos.latched), 'mask': (Image, qos.latched)}
 _OBJECTS = {
-    'markers': (MarkerArray, qos.reliable), 'points': (PointCloud2, qos.latched),
-    'poses': (PoseArray, qos.latched)}
+    'poses': (PoseArray, qos.latched), 'points': (PointCloud2, qos.latched),
+    'markers': (MarkerArray, qos.reliable)}
+_PICTURE = {'overlay': (Image, qos.reliable)}
 _CLASSES = {'confidence': (Image, qos.reliable), 'class_names': (String, qos.latched)}
 
 
@@ -122,6 +122,7 @@ class Publishers:
             topics.update(_CLASSES)
         elif needs_depth:
             topics.update(_OBJECTS)
+        topics.update(_PICTURE)
         self._kind = kind
         self._publishers = {
             name: ros_node.create_lifecycle_publisher(
@@ -139,19 +140,16 @@ class Publishers:
             if (answer and name in ANSWERED) or publisher.get_subscription_count() > 0
         ]
 
-    def messages(
-        self, result: Result, options: NodeOptions, *, answer: bool
-    ) -> list[tuple[str, Any]]:
-        """Return the messages of the wanted topics, computed; nothing is published yet."""
-        self._last_header = result.header
-        made = [(name, self._message(name, result, options))
-                for name in self.wanted(answer=answer)]
-        return [(name, message) for name, message in made if message is not None]
+    def publish(self, result: Result, options: NodeOptions, *, answer: bool) -> None:
+        """Compute and publish the wanted topics, each at once, those for people last.
 
-    def publish(self, messages: list[tuple[str, Any]]) -> None:
-        """Publish messages made by ``messages``."""
-        for name, message in messages:
-            self._publishers[name].publish(message)
+        BadFrame where the result does not fit the first of them, the label image.
+        """
+        self._last_header = result.header
+        for name in self.wanted(answer=answer):
+            message = self._message(name, result, options)
+            if message is not None:
+                self._publishers[name].publish(message)
 
     def clear_markers(self) -> None:
         """Publish the deletion of every marker that is shown."""
