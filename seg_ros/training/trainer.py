@@ -27,6 +27,7 @@ from seg_ros.training.data import (
 )
 from seg_ros.training.options import TrainOptions
 from seg_ros.training.state import AveragedModel, Curve, load_checkpoint, save_checkpoint
+from seg_ros.training.validation import MEASURES, quick_measures
 from seg_ros.unseen.checkpoint import (
     build_network,
     default_preprocessing,
@@ -42,13 +43,13 @@ CHECKPOINT = 'checkpoint.pt'
 WEIGHTS = 'weights.safetensors'
 LOSSES = ('loss', 'intra', 'inter', 'border', 'foreground')
 CURVE_COLUMNS = ('step', 'samples', 'seconds', 'rate', *LOSSES)
-VALIDATION_COLUMNS = ('step', 'samples', 'seconds', *LOSSES, 'foreground_iou')
+VALIDATION_COLUMNS = ('step', 'samples', 'seconds', *LOSSES, *MEASURES)
 
 
 def network_losses(
     network: nn.Module, color: Tensor, xyz: Tensor, labels: Tensor, options: TrainOptions
-) -> tuple[dict[str, Tensor], Tensor | None]:
-    """Return the losses of a batch by name, 'loss' their weighted sum, and foreground logits.
+) -> tuple[dict[str, Tensor], Tensor, Tensor | None]:
+    """Return the losses of a batch by name ('loss' their weighted sum), embedding and logits.
 
     ``labels`` (B, h/2, w/2); a network that embeds every pixel is averaged down to them.
     """
@@ -68,7 +69,7 @@ def network_losses(
              + options.foreground_weight * foreground)
     values = dict(zip(LOSSES, (total, clusters.intra, clusters.inter, border, foreground),
                       strict=True))
-    return values, logits
+    return values, embedding, logits
 
 
 class Progress:
@@ -259,7 +260,9 @@ class Trainer:
         self.progress.samples += len(batch[0])
         return {name: float(value.detach()) for name, value in losses.items()}
 
-    def _losses(self, network: nn.Module, batch: Batch) -> tuple[dict[str, Tensor], Tensor | None]:
+    def _losses(
+        self, network: nn.Module, batch: Batch
+    ) -> tuple[dict[str, Tensor], Tensor, Tensor | None]:
         color, xyz, labels = (tensor.to(self.device) for tensor in batch)
         with torch.autocast(self.device.type, torch.bfloat16,
                             enabled=self.options.precision == 'bf16'):
@@ -278,28 +281,20 @@ class Trainer:
 
     @torch.no_grad()
     def validate(self) -> None:
-        """Write the averaged network's losses on validation views to validation.csv."""
+        """Write the averaged network's losses and measures on validation views to a CSV file."""
         if self.val_folder is None:
             return
-        totals = dict.fromkeys((*LOSSES, 'foreground_iou'), 0.0)
+        totals = dict.fromkeys((*LOSSES, *MEASURES), 0.0)
         batches = validation_batches(self.val_folder, self.options, self.preprocessing)
         count = 0
         for count, batch in enumerate(batches, start=1):  # noqa: B007
-            losses, logits = self._losses(self.average.network, batch)
-            for name, value in losses.items():
-                totals[name] += float(value)
-            totals['foreground_iou'] += foreground_iou(logits, batch[2].to(self.device))
+            losses, embedding, logits = self._losses(self.average.network, batch)
+            measures = quick_measures(embedding, logits, batch[2].to(self.device))
+            values = {name: float(value) for name, value in losses.items()} | measures
+            totals = {name: total + values[name] for name, total in totals.items()}
         means = {name: total / max(count, 1) for name, total in totals.items()}
         self.validation_curve.add({**self.progress.state(), **means})
         logger.info('validation at %d samples: %s', self.progress.samples, means)
-
-
-def foreground_iou(logits: Tensor | None, labels: Tensor) -> float:
-    """Return intersection over union of logits > 0 and labels > 0; NaN without logits."""
-    if logits is None:
-        return math.nan
-    found, true = (logits[:, 0] > 0) & (labels >= 0), labels > 0
-    return float((found & true).sum() / (found | true).sum().clamp(min=1))
 
 
 def shipped_state(network: nn.Module) -> dict[str, Tensor]:

@@ -95,7 +95,8 @@ def test_validation_has_the_losses_of_the_averaged_network(data, tmp_path):
     expected = (10 * float(row['intra']) + 10 * float(row['inter'])
                 + TINY.border_weight * float(row['border']) + float(row['foreground']))
     assert float(row['loss']) == pytest.approx(expected, rel=1e-4)
-    assert 0 <= float(row['foreground_iou']) <= 1
+    assert all(0 <= float(row[name]) <= 1
+               for name in ('foreground_iou', 'overlap_f', 'share_above_75'))
 
 
 @pytest.mark.parametrize(('stage', 'kinds'), [
