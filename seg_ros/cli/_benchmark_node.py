@@ -50,11 +50,12 @@ def node_memory(
     report: Report, args: argparse.Namespace, frames: FreshFrames,
     progress: Callable[[str], None],
 ) -> None:
-    """Add latency and growth of the node with the trivial method over many frames."""
+    """Add latency and growth of the node, all topics on, with the trivial method."""
     from seg_ros.benchmark.node import measure_memory
 
     command = python_command('-c', _TRIVIAL_NODE, '--ros-args', *_parameters({'method': TRIVIAL}))
-    with _node_and_probe(command, TRIVIAL, args.threads) as (child, probe, started_s):
+    with _node_and_probe(command, TRIVIAL, args.threads, all_topics=True) as (
+            child, probe, started_s):
         report.findings['node start to its topics s'] = started_s
         measure_memory(report, probe, child.pid, frames, count=args.frames, progress=progress)
 
@@ -67,18 +68,31 @@ def _parameters(values: dict[str, object]) -> list[str]:
 
 @contextmanager
 def _node_and_probe(
-    command: list[str], name: str, threads: int | None
+    command: list[str], name: str, threads: int | None, *, all_topics: bool = False
 ) -> Iterator[tuple[ChildProcess, CameraProbe, float]]:
     """Yield the node's process, a probe connected to it, and the seconds that took."""
     from seg_ros.nodes.latency import CameraProbe, ros_environment
     from seg_ros.resources import config_path
 
     environment = ros_environment(config_path('fastdds_images.xml'))
-    os.environ.update(environment)  # for the probe: the middleware reads it when it starts
-    if threads:
-        environment['OMP_NUM_THREADS'] = str(threads)
-    with tempfile.TemporaryDirectory() as folder:
-        child = ChildProcess(command, environment, Path(folder) / 'node.log')
-        with child, CameraProbe(f'{name}/label') as probe:
+    for_node = {**environment, **({'OMP_NUM_THREADS': str(threads)} if threads else {})}
+    with tempfile.TemporaryDirectory() as folder, _set_for_now(environment):
+        child = ChildProcess(command, for_node, Path(folder) / 'node.log')
+        with child, CameraProbe(f'{name}/label', also=all_topics) as probe:
             started_s = probe.wait_for_node(START_TIMEOUT_S, child.require_alive)
             yield child, probe, started_s
+
+
+@contextmanager
+def _set_for_now(values: dict[str, str]) -> Iterator[None]:
+    """Set environment variables for a while: the probe's middleware reads them when it starts."""
+    before = {name: os.environ.get(name) for name in values}
+    os.environ.update(values)
+    try:
+        yield
+    finally:
+        for name, value in before.items():
+            if value is None:
+                os.environ.pop(name, None)
+            else:
+                os.environ[name] = value

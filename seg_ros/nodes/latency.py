@@ -48,10 +48,11 @@ class CameraProbe:
     """Publish frames as camera topics and wait for the label image of each.
 
     `namespace/rgb/image_rect_color`, `depth_registered/image_rect` and `rgb/camera_info` out,
-    `label_topic` in. Use as a context manager; `ros_environment` must be set before.
+    `label_topic` in; with `also` the node's other outputs are subscribed to as well, so that it
+    computes them. Use as a context manager; `ros_environment` must be set before.
     """
 
-    def __init__(self, label_topic: str = 'unseen_objects/label') -> None:
+    def __init__(self, label_topic: str = 'unseen_objects/label', *, also: bool = False) -> None:
         import rclpy
         from rclpy.executors import SingleThreadedExecutor
         from sensor_msgs.msg import CameraInfo, Image
@@ -66,9 +67,25 @@ class CameraProbe:
         self._info = self._node.create_publisher(CameraInfo, INFO, reliable(10))
         self._label = self._node.create_subscription(
             Image, label_topic, self._received, latched())
+        self._others = self._subscribed(label_topic.rsplit('/', 1)[0]) if also else []
         self._executor = SingleThreadedExecutor(context=self._context)
         self._executor.add_node(self._node)
         self._arrivals: dict[int, float] = {}
+
+    def _subscribed(self, name: str) -> list[Any]:
+        from geometry_msgs.msg import PoseArray
+        from sensor_msgs.msg import Image, PointCloud2
+        from visualization_msgs.msg import MarkerArray
+
+        from seg_ros.nodes.qos import reliable
+
+        kinds = {'mask': Image, 'overlay': Image, 'markers': MarkerArray, 'points': PointCloud2,
+                 'poses': PoseArray}
+        return [
+            self._node.create_subscription(
+                kind, f'{name}/{topic}', lambda _: None, reliable(1), raw=True)
+            for topic, kind in kinds.items()
+        ]
 
     def __enter__(self) -> CameraProbe:
         return self
