@@ -57,7 +57,6 @@ def _messages(bag_path: Path) -> Iterator[tuple[str, int, Any]]:
 def _take_report(found: Recording, message: Any) -> None:
     for status in message.status:
         found.diagnostics = {value.key: value.value for value in status.values}
-        found.diagnostics['message'] = status.message
 
 
 def _write_picture(output: Path, name: str, message: Any, *, is_label: bool) -> None:
