@@ -1,0 +1,24 @@
+# Copyright 2026 seg_ros contributors
+# SPDX-License-Identifier: Apache-2.0
+
+"""What holds for every test: few native threads that sleep while idle, and a cache of its own."""
+
+import os
+
+import pytest
+
+# Before torch comes in: OpenMP reads them once.
+os.environ.setdefault('OMP_WAIT_POLICY', 'PASSIVE')
+os.environ.setdefault('OMP_NUM_THREADS', '1')
+
+
+@pytest.fixture(scope='session', autouse=True)
+def own_cache(tmp_path_factory):
+    """Keep exported networks out of the user's cache, shared by the tests of a run."""
+    before = os.environ.get('SEG_ROS_CACHE')
+    os.environ['SEG_ROS_CACHE'] = str(tmp_path_factory.mktemp('cache'))
+    yield
+    if before is None:
+        del os.environ['SEG_ROS_CACHE']
+    else:
+        os.environ['SEG_ROS_CACHE'] = before
