@@ -14,9 +14,10 @@ from dataclasses import dataclass
 
 import torch
 from torch import Tensor
+from torch.nn.functional import normalize
 
 # Pixels handled at once on a CPU: their embeddings and weights stay in the second-level cache.
-CPU_BLOCK = 2048
+CPU_BLOCK = 4096
 # Seeds closer than this (radians) follow one path from there on and are followed as one.
 SAME_PATH = 1e-5
 # Fractional part of the golden ratio: its multiples fill the unit interval evenly.
@@ -84,11 +85,12 @@ class MeanShift:
         if len(pixels) == 0:
             return Clusters(pixels.new_zeros(0, dtype=torch.long), pixels, pixels.new_zeros(
                 0, dtype=torch.long))
-        chosen = pixels
+        chosen, own_weight = pixels, 1.0
         if 0 < self.num_samples < len(pixels):
             chosen = pixels[stratified_sample(len(pixels), self.num_samples).to(pixels.device)]
+            own_weight = len(chosen) / len(pixels)
         seeds = chosen[farthest_points(chosen, self.num_seeds)]
-        ends, path = climb(chosen, seeds, self.kappa, self.iterations)
+        ends, path = climb(chosen, seeds, self.kappa, self.iterations, own_weight)
         return _assigned(pixels, ends, path, self.connect_distance)
 
     def _masked(self, pixels: Tensor, mask: Tensor) -> Clusters:
@@ -124,7 +126,7 @@ def mean_shift_fast(
     num_seeds: int = 100,
     iterations: int = 10,
     connect_distance: float = 0.04,
-    num_samples: int = 4096,
+    num_samples: int = 8192,
 ) -> list[Clusters]:
     """Cluster (B, N, D) unit embeddings; seeds are found and climb on sampled pixels.
 
@@ -175,19 +177,25 @@ def farthest_points(pixels: Tensor, count: int) -> Tensor:
 
 
 def climb(
-    pixels: Tensor, seeds: Tensor, kappa: float, iterations: int
+    pixels: Tensor, seeds: Tensor, kappa: float, iterations: int, own_weight: float = 1.0
 ) -> tuple[Tensor, Tensor]:
-    """Move the seeds (S, D) up the density of the pixels (N, D).
+    """Move the seeds (S, D), which are some of the pixels (N, D), up the pixels' density.
 
     z <- normalize(sum_x exp(kappa z.x) x). Returns the ends (P, D) of the distinct paths and
-    the path (S,) of each seed.
+    the path (S,) of each seed. Where the pixels are a sample, ``own_weight`` is its share of all:
+    a seed's own pixel then counts that little, as it does among all pixels. Else a seed at a
+    border, with few samples around it, would stay on itself as a cluster of its own.
     """
     path = torch.arange(len(seeds), device=seeds.device)
+    own = seeds
     for _ in range(iterations):
         moved = _shifted(pixels, seeds, kappa)
+        if own_weight < 1.0:
+            moved = _without_own(moved, seeds, own, kappa, 1.0 - own_weight)
+        moved = normalize(moved, dim=1, eps=1e-30)
         settled = bool(((moved - seeds).square().sum(dim=1) < SAME_PATH ** 2).all())
-        seeds, joined = _joined(moved)
-        path = joined[path]
+        seeds, kept, joined = _joined(moved)
+        path, own = joined[path], own[kept]
         if settled:
             break
     return seeds, path
@@ -200,15 +208,22 @@ def _shifted(pixels: Tensor, seeds: Tensor, kappa: float) -> Tensor:
         # The largest exponent is then 0: nothing overflows, whatever kappa is.
         weights = (scaled @ block.T).sub_(kappa).exp_()
         total.addmm_(weights, block)
-    return torch.nn.functional.normalize(total, dim=1, eps=1e-30)
+    return total
 
 
-def _joined(seeds: Tensor) -> tuple[Tensor, Tensor]:
-    """Return the distinct seeds and, for each old one, its place among them."""
+def _without_own(
+    total: Tensor, seeds: Tensor, own: Tensor, kappa: float, share: float
+) -> Tensor:
+    weight = torch.exp(kappa * (seeds * own).sum(dim=1, keepdim=True) - kappa)
+    return total - share * weight * own
+
+
+def _joined(seeds: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+    """Return the distinct seeds, their old places, and each old one's place among them."""
     apart = (seeds[:, None] - seeds[None]).square().sum(dim=2)
     first = (apart < SAME_PATH ** 2).int().argmax(dim=1)
     kept, place = torch.unique(first, return_inverse=True)
-    return seeds[kept], place
+    return seeds[kept], kept, place
 
 
 def _assigned(pixels: Tensor, ends: Tensor, path: Tensor, connect_distance: float) -> Clusters:
@@ -223,7 +238,7 @@ def _assigned(pixels: Tensor, ends: Tensor, path: Tensor, connect_distance: floa
     weight = torch.bincount(path, minlength=len(ends)).to(ends.dtype)
     modes = torch.zeros(len(sizes), ends.shape[1], dtype=ends.dtype, device=ends.device)
     modes.index_add_(0, group, ends * weight[:, None])
-    modes = torch.nn.functional.normalize(modes[order], dim=1, eps=1e-30)
+    modes = normalize(modes[order], dim=1, eps=1e-30)
     return Clusters(rank[labels], modes, sizes[order])
 
 
@@ -241,7 +256,7 @@ def connected(points: Tensor, distance: float) -> Tensor:
 
 def nearest_mode(pixels: Tensor, modes: Tensor) -> Tensor:
     """Return the index (N,) int64 of each pixel's (N, D) most similar mode (K, D)."""
-    parts = [(modes @ block.T).argmax(dim=0) for block in pixels.split(_block_size(pixels))]
+    parts = [(block @ modes.T).max(dim=1).indices for block in pixels.split(_block_size(pixels))]
     return torch.cat(parts)
 
 
