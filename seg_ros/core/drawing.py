@@ -64,7 +64,7 @@ def _draw_ids(picture: npt.NDArray[np.uint8], instances: Instances) -> None:
         (width, height), _ = cv2.getTextSize(text, cv2.FONT_HERSHEY_SIMPLEX, scale, 1)
         x = int(np.clip(x - width // 2, 0, max(0, picture.shape[1] - width)))
         y = int(np.clip(y + height // 2, height, picture.shape[0] - 1))
-        for thickness, shade in ((4, (0, 0, 0)), (1, (255, 255, 255))):
+        for thickness, shade in ((3, (0, 0, 0)), (1, (255, 255, 255))):
             cv2.putText(picture, text, (x, y), cv2.FONT_HERSHEY_SIMPLEX, scale, shade, thickness,
                         cv2.LINE_AA)
 
