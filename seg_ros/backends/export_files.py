@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -19,6 +20,8 @@ from seg_ros.backends.probe import make_probe
 from seg_ros.backends.torch_backend import EagerEngine
 
 SUFFIXES = {'onnx': '.onnx', 'openvino': '.xml', 'torchscript': '.pt'}
+# What writes a form and what reads it back.
+PACKAGES = {'onnx': ('onnx', 'onnxruntime'), 'openvino': ('onnx', 'openvino'), 'torchscript': ()}
 
 
 def export_file(
@@ -28,13 +31,19 @@ def export_file(
 
     Batch and image size stay free. The file is read back and compared with torch at the examples'
     size and at another (fp32, 1e-3); returns the files written. ValueError for an unknown form or
-    a path with another suffix; RuntimeError, and no file, where the numbers differ.
+    a path with another suffix, ImportError for packages not installed; RuntimeError, and no file,
+    where the numbers differ.
     """
     path = Path(path)
     if form not in SUFFIXES:
         raise ValueError(f'format {form!r} is unknown; accepted: {", ".join(SUFFIXES)}')
     if path.suffix != SUFFIXES[form]:
         raise ValueError(f'{path}: a file of format {form} ends in {SUFFIXES[form]}')
+    missing = [name for name in PACKAGES[form] if importlib.util.find_spec(name) is None]
+    if missing:
+        raise ImportError(
+            f'format {form} needs {" and ".join(missing)}, not installed here: '
+            f'pip install {" ".join(missing)}')
     path.parent.mkdir(parents=True, exist_ok=True)
     written = _WRITERS[form](module, examples, path)
     try:

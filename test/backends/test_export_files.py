@@ -9,6 +9,7 @@ import pytest
 import torch
 from torch import nn
 
+from seg_ros.backends import export_files
 from seg_ros.backends.export_files import export_file
 from seg_ros.unseen.network_small import SmallUcn, SmallUcnConfig
 
@@ -72,6 +73,12 @@ def test_a_file_that_is_wrong_at_another_size_is_not_left_behind(form, name, tmp
     with pytest.raises(RuntimeError, match='disagrees with torch at .*2, 3, 32, 32'):
         export_file(BoundToItsSize().eval(), example, tmp_path / name, form)
     assert not list(tmp_path.iterdir())
+
+
+def test_a_missing_package_is_named(tmp_path, monkeypatch):
+    monkeypatch.setitem(export_files.PACKAGES, 'onnx', ('onnx', 'no_such_runtime'))
+    with pytest.raises(ImportError, match='format onnx needs no_such_runtime.*pip install no_such'):
+        export_file(SmallUcn(CONFIG).eval(), inputs(), tmp_path / 'net.onnx', 'onnx')
 
 
 @pytest.mark.parametrize(('form', 'name', 'expected'), [
