@@ -44,6 +44,7 @@ def node_latency(
         report.findings['node start to its topics s'] = started_s
         measure_latency(report, probe, segmenter, frames, iterations=args.iterations,
                         warmup=args.warmup, progress=progress)
+        report.findings["the node's own figures"] = probe.node_figures()
 
 
 def node_memory(

@@ -54,6 +54,7 @@ class CameraProbe:
 
     def __init__(self, label_topic: str = 'unseen_objects/label', *, also: bool = False) -> None:
         import rclpy
+        from diagnostic_msgs.msg import DiagnosticArray
         from rclpy.executors import SingleThreadedExecutor
         from sensor_msgs.msg import CameraInfo, Image
 
@@ -67,6 +68,9 @@ class CameraProbe:
         self._info = self._node.create_publisher(CameraInfo, INFO, reliable(10))
         self._label = self._node.create_subscription(
             Image, label_topic, self._received, latched())
+        self.diagnostics: dict[str, str] = {}
+        self._diagnostics = self._node.create_subscription(
+            DiagnosticArray, '/diagnostics', self._diagnosed, reliable(10))
         self._others = self._subscribed(label_topic.rsplit('/', 1)[0]) if also else []
         self._executor = SingleThreadedExecutor(context=self._context)
         self._executor.add_node(self._node)
@@ -143,6 +147,19 @@ class CameraProbe:
                 return None
             self._executor.spin_once(timeout_sec=left)
         return self._arrivals.pop(stamp_ns) - before
+
+    def node_figures(self, wait_s: float = 3.0) -> dict[str, float]:
+        """Return what the node says of its own times, milliseconds, from fresh diagnostics."""
+        self.diagnostics.clear()
+        end = time.perf_counter() + wait_s
+        while not self.diagnostics and time.perf_counter() < end:
+            self._executor.spin_once(timeout_sec=0.1)
+        names = ('segment_p50_ms', 'latency_p50_ms', 'latency_p95_ms', 'memory_mb')
+        return {name: float(self.diagnostics[name]) for name in names if name in self.diagnostics}
+
+    def _diagnosed(self, message: Any) -> None:
+        for status in message.status:
+            self.diagnostics.update((pair.key, pair.value) for pair in status.values)
 
     def _received(self, message: Any) -> None:
         arrived = time.perf_counter()
