@@ -19,7 +19,6 @@ REQUIRED = [
     'safetensors>=0.4',
     'scipy>=1.11',
     'torch>=2.2',
-    'torchvision>=0.17',
     'tqdm>=4.60',
 ]
 EXTRAS = {
@@ -29,8 +28,8 @@ EXTRAS = {
     'openvino': ['openvino>=2024.0'],
     'synth': ['mujoco>=3.1', 'numba>=0.59', 'trimesh>=4.0'],
     # launch's pytest plugin needs pytest < 8.4, launch_testing breaks with pytest 9.
-    'test': ['catkin_pkg', 'hypothesis>=6', 'imgviz>=1.7', 'pytest>=7,<8.4',
-             'rosbags>=0.10', 'scikit-learn>=1.3'],
+    'test': ['catkin_pkg', 'hypothesis>=6', 'imgviz>=1.7', 'mcap-ros2-support>=0.5',
+             'pytest>=7,<8.4', 'rosbags>=0.10', 'setuptools>=70.1'],
     'dev': ['mypy', 'ruff', 'types-PyYAML'],
 }
 

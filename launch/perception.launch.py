@@ -43,7 +43,7 @@ ARGUMENTS = [
         description="YAML of parameters, read after the package's config/METHOD.yaml."),
     DeclareLaunchArgument(
         'device', default_value='',
-        description="auto, cpu, cuda or cuda:N; empty: as the parameter files say, else auto."),
+        description='auto, cpu, cuda or cuda:N; empty: as the parameter files say, else auto.'),
     DeclareLaunchArgument(
         'weights', default_value='',
         description='Weights: PATH or a shipped name for one method, METHOD=PATH,METHOD=PATH for '
@@ -82,10 +82,10 @@ def launch_setup(context: LaunchContext) -> list:
     methods = launching.split_methods(arguments['methods'])
     camera = CAMERAS[arguments['camera']]
     actions = profile_actions(arguments['fastdds_profile'])
-    actions += [segmentation_node(method, methods, camera, arguments) for method in methods]
+    # First, so that nothing else was started where rviz2 is not installed.
     if launching.is_true('rviz', arguments['rviz']):
         actions.append(rviz_node(methods[0], camera, arguments))
-    return actions
+    return actions + [segmentation_node(method, methods, camera, arguments) for method in methods]
 
 
 def profile_actions(choice: str) -> list:
@@ -116,6 +116,8 @@ def segmentation_node(
         emulate_tty=True,
         respawn=launching.is_true('respawn', arguments['respawn']),
         respawn_delay=2.0,
+        # The frame at work is finished first; a slow machine may need longer than launch's 5 s.
+        sigterm_timeout='15',
     )
 
 
@@ -129,7 +131,8 @@ def rviz_node(method: str, camera: launching.Camera, arguments: dict) -> Node:
         executable='rviz2',
         name='seg_ros_rviz',
         arguments=['-d', str(CONFIG / 'perception.rviz'), '-f', camera.frame_id],
-        parameters=[{'use_sim_time': launching.is_true('use_sim_time', arguments['use_sim_time'])}],
+        parameters=[{
+            'use_sim_time': launching.is_true('use_sim_time', arguments['use_sim_time'])}],
         remappings=[(f'/{DEFAULT_METHOD}/{output}', f'{prefix}/{output}') for output in outputs
                     if prefix != f'/{DEFAULT_METHOD}'],
         output='screen',

@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -64,13 +65,14 @@ def split_methods(text: str) -> list[str]:
 def split_weights(text: str, methods: list[str]) -> dict[str, str]:
     """Return the weights of each method named in 'PATH' or 'METHOD=PATH,METHOD=PATH'.
 
-    A method that is not named keeps what its parameters say. Raises ValueError for a method that
-    is not launched and for one path with several methods.
+    A method that is not named keeps what its parameters say. A path that begins like METHOD= is
+    written ./PATH. Raises ValueError for a method that is not launched and for one path with
+    several methods.
     """
     text = text.strip()
     if not text:
         return {}
-    if text.partition('=')[0].strip() not in METHODS:
+    if not re.match(r'\w+\s*=', text):
         if len(methods) > 1:
             raise ValueError(
                 f'weights:={text} with methods:={",".join(methods)}: say whose they are, '
@@ -85,7 +87,8 @@ def _method_and_path(text: str, methods: list[str]) -> tuple[str, str]:
         raise ValueError(f'weights has {text!r}: METHOD=PATH is accepted')
     if method not in methods:
         raise ValueError(
-            f'weights names {method!r}, launched are {", ".join(methods)}: add it to methods')
+            f'weights names {method!r}, launched are {", ".join(methods)}: add it to methods, '
+            'or write ./ before a path with =')
     return method, path
 
 
@@ -120,7 +123,7 @@ def profile_environment(
     """Return the variables that make Fast DDS read a profile.
 
     ``choice`` 'auto' is the package's profile unless the environment names one already, 'none'
-    changes nothing, anything else is a file. Raises FileNotFoundError for a file that is not there.
+    changes nothing, anything else is a file. Raises FileNotFoundError where it is not there.
     """
     if choice in ('', 'none'):
         return {}
