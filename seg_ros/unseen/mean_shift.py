@@ -12,14 +12,18 @@ from __future__ import annotations
 import heapq
 from dataclasses import dataclass
 
+import numpy as np
+import numpy.typing as npt
 import torch
 from torch import Tensor
 from torch.nn.functional import normalize
 
 # Pixels handled at once on a CPU: their embeddings and weights stay in the second-level cache.
 CPU_BLOCK = 4096
-# Seeds closer than this (radians) follow one path from there on and are followed as one.
+# Seeds closer than this (radians) are followed as one from there on, and seeds that all move by
+# less have arrived: in the exact and in the fast form.
 SAME_PATH = 1e-5
+SAME_PATH_SAMPLED = 1e-3
 # Fractional part of the golden ratio: its multiples fill the unit interval evenly.
 GOLDEN = 0.6180339887498949
 
@@ -90,7 +94,10 @@ class MeanShift:
             chosen = pixels[stratified_sample(len(pixels), self.num_samples).to(pixels.device)]
             own_weight = len(chosen) / len(pixels)
         seeds = chosen[farthest_points(chosen, self.num_seeds)]
-        ends, path = climb(chosen, seeds, self.kappa, self.iterations, own_weight)
+        same_path = SAME_PATH_SAMPLED if self.num_samples else SAME_PATH
+        ends, path = climb(
+            chosen, seeds, self.kappa, self.iterations, own_weight=own_weight,
+            same_path=same_path)
         return _assigned(pixels, ends, path, self.connect_distance)
 
     def _masked(self, pixels: Tensor, mask: Tensor) -> Clusters:
@@ -153,12 +160,23 @@ def farthest_points(pixels: Tensor, count: int) -> Tensor:
 
     The first is the pixel most aligned with the mean direction; each further one has the
     greatest distance to its nearest predecessor. Ends early where no pixel differs from a seed.
-    Distances to seeds only shrink, so an old value bounds a block of pixels: only the block with
-    the greatest bound is brought up to date, until that one is (lazy greedy search).
     """
     first = int((pixels @ pixels.mean(dim=0)).argmax())
-    blocks = pixels.split(_block_size(pixels))
-    nearest = [pixels.new_full((len(block),), -2.0) for block in blocks]
+    if pixels.device.type == 'cpu':
+        exact = pixels if pixels.dtype == torch.float64 else pixels.float()
+        return torch.tensor(_farthest_on_cpu(exact.detach().numpy(), count, first))
+    return _farthest_on_device(pixels, min(count, len(pixels)), first)
+
+
+def _farthest_on_cpu(pixels: npt.NDArray[np.floating], count: int, first: int) -> list[int]:
+    """Return the seeds by lazy greedy search.
+
+    Distances to seeds only shrink, so an old value bounds a block of pixels: only the block with
+    the greatest bound is brought up to date, until that one is.
+    """
+    starts = range(0, len(pixels), CPU_BLOCK)
+    blocks = [pixels[start:start + CPU_BLOCK] for start in starts]
+    nearest = [np.full(len(block), -2.0, pixels.dtype) for block in blocks]
     # Entries: lowest similarity in the block to its nearest seed, block, its pixel, seeds seen.
     queue = [(-2.0, number, 0, 0) for number in range(len(blocks))]
     chosen = [first]
@@ -167,17 +185,30 @@ def farthest_points(pixels: Tensor, count: int) -> Tensor:
         if seen == len(chosen):
             if similarity > 1.0 - 1e-6:
                 break
-            chosen.append(number * len(blocks[0]) + place)
+            chosen.append(starts[number] + place)
             continue
-        fresh = blocks[number] @ pixels[chosen[seen:]].T
-        nearest[number] = torch.maximum(nearest[number], fresh.amax(dim=1))
-        lowest, place_now = nearest[number].min(dim=0)
-        heapq.heapreplace(queue, (float(lowest), number, int(place_now), len(chosen)))
-    return torch.tensor(chosen, device=pixels.device)
+        for seed in chosen[seen:]:
+            np.maximum(nearest[number], blocks[number] @ pixels[seed], out=nearest[number])
+        lowest = int(nearest[number].argmin())
+        entry = (float(nearest[number][lowest]), number, lowest, len(chosen))
+        heapq.heapreplace(queue, entry)
+    return chosen
+
+
+def _farthest_on_device(pixels: Tensor, count: int, first: int) -> Tensor:
+    """Return the seeds by a running minimum that never waits for the device."""
+    chosen = torch.full((count,), first, device=pixels.device)
+    nearest = pixels @ pixels[first]
+    for number in range(1, count):
+        place = nearest.argmin()
+        chosen[number] = place
+        nearest = torch.maximum(nearest, pixels @ pixels[place])
+    return chosen
 
 
 def climb(
-    pixels: Tensor, seeds: Tensor, kappa: float, iterations: int, own_weight: float = 1.0
+    pixels: Tensor, seeds: Tensor, kappa: float, iterations: int, *,
+    own_weight: float = 1.0, same_path: float = SAME_PATH,
 ) -> tuple[Tensor, Tensor]:
     """Move the seeds (S, D), which are some of the pixels (N, D), up the pixels' density.
 
@@ -193,8 +224,8 @@ def climb(
         if own_weight < 1.0:
             moved = _without_own(moved, seeds, own, kappa, 1.0 - own_weight)
         moved = normalize(moved, dim=1, eps=1e-30)
-        settled = bool(((moved - seeds).square().sum(dim=1) < SAME_PATH ** 2).all())
-        seeds, kept, joined = _joined(moved)
+        settled = bool(((moved - seeds).square().sum(dim=1) < same_path ** 2).all())
+        seeds, kept, joined = _joined(moved, same_path)
         path, own = joined[path], own[kept]
         if settled:
             break
@@ -218,12 +249,17 @@ def _without_own(
     return total - share * weight * own
 
 
-def _joined(seeds: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+def _joined(seeds: Tensor, same_path: float) -> tuple[Tensor, Tensor, Tensor]:
     """Return the distinct seeds, their old places, and each old one's place among them."""
-    apart = (seeds[:, None] - seeds[None]).square().sum(dim=2)
-    first = (apart < SAME_PATH ** 2).int().argmax(dim=1)
-    kept, place = torch.unique(first, return_inverse=True)
-    return seeds[kept], kept, place
+    vectors = seeds.detach().cpu().double().numpy()
+    # In float64, for these distances are squared and far below float32's rounding.
+    products = vectors @ vectors.T
+    squares = np.diagonal(products)
+    near = squares[:, None] + squares[None] - 2 * products < same_path ** 2
+    np.fill_diagonal(near, True)
+    kept, place = np.unique(near.argmax(axis=1), return_inverse=True)
+    rows = torch.from_numpy(kept).to(seeds.device)
+    return seeds[rows], rows, torch.from_numpy(place.ravel()).to(seeds.device)
 
 
 def _assigned(pixels: Tensor, ends: Tensor, path: Tensor, connect_distance: float) -> Clusters:

@@ -52,7 +52,7 @@ class UnseenOptions(Options):
         minimum=1, maximum=100000,
     )
     min_fragment: float = option(
-        0.25,
+        0.1,
         'a separate piece of a cluster is an object of its own from this share of the largest '
         'piece, else dropped',
         minimum=0.0, maximum=1.0,
@@ -64,7 +64,7 @@ class UnseenOptions(Options):
     plane_cleanup: bool = option(
         True, 'cut from objects what lies on the plane fitted to the ring around all objects')
     max_distance: float = option(
-        0.005,
+        0.004,
         'metres above the support plane up to which a point counts as on it, at 1 m range; '
         'grows with the square of the range',
         minimum=0.0, maximum=0.1,

@@ -27,7 +27,7 @@ PLANE_STEP = 4
 
 @dataclass(frozen=True, eq=False)
 class Region:
-    """Hold one object: ``mask`` (h, w) uint8 0/255 with its corner (x, y) and area in pixels."""
+    """Hold one object: ``mask`` (h, w) uint8 0/1 with its corner (x, y) and area in pixels."""
 
     x: int
     y: int
@@ -73,8 +73,8 @@ def pieces(
 ) -> list[Region]:
     """Return the connected pieces (4-neighbours) of every label that are large enough."""
     found: list[Region] = []
-    for label in np.flatnonzero(np.bincount(labels.ravel(), minlength=256)[1:]) + 1:
-        mask = cv2.compare(labels, int(label), cv2.CMP_EQ)
+    for label in range(1, int(labels.max(initial=0)) + 1):
+        mask = (labels == label).view(np.uint8)
         found += _pieces_of(Region(0, 0, mask, 0), min_area, min_fragment)
     return found
 
@@ -90,8 +90,7 @@ def _pieces_of(region: Region, min_area: float, min_fragment: float) -> list[Reg
     found = []
     for part in np.flatnonzero(areas >= least) + 1:
         left, top, w, h, area = (int(value) for value in stats[part])
-        mask = cv2.compare(
-            parts[top:top + h, left:left + w].astype(np.float32), float(part), cv2.CMP_EQ)
+        mask = (parts[top:top + h, left:left + w] == part).view(np.uint8)
         found.append(Region(region.x + x + left, region.y + y + top, mask, area))
     return found
 
@@ -159,14 +158,14 @@ def _filled(
     region: Region, taken: npt.NDArray[np.int32], largest_share: float
 ) -> Region:
     contours, _ = cv2.findContours(region.mask, cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_SIMPLE)
-    full = cv2.drawContours(np.zeros_like(region.mask), contours, -1, 255, cv2.FILLED)
+    full = cv2.drawContours(np.zeros_like(region.mask), contours, -1, 1, cv2.FILLED)
     holes = np.where(taken == 0, full, np.uint8(0))
     if not holes.any():
         return region
     _, parts, stats, _ = cv2.connectedComponentsWithStats(holes, connectivity=4)
     small = stats[:, cv2.CC_STAT_AREA] <= largest_share * region.area
     small[0] = False
-    mask = np.where(small[parts], np.uint8(255), region.mask)
+    mask = np.where(small[parts], np.uint8(1), region.mask)
     return replace(region, mask=mask, area=cv2.countNonZero(mask))
 
 

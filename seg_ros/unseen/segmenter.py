@@ -158,9 +158,9 @@ class UnseenSegmenter:
             x1, y1, x2, y2 = crop.box
             window = confidence[y1:y2, x1:x2]
             np.maximum(window, confidence_of(maps, crop.size), out=window)
-        labels = pasted(far_to_near(regions, frame.depth), frame.shape)
-        visible = [piece for k in range(1, int(labels.max(initial=0)) + 1)
-                   for piece in pieces((labels == k).view(np.uint8), min_area, 0.5)]
+        pasted_labels = pasted(far_to_near(regions, frame.depth), frame.shape)
+        visible = [piece for label in range(1, len(regions) + 1)
+                   for piece in pieces((pasted_labels == label).view(np.uint8), min_area, 0.5)]
         return instances_of(visible, confidence, options.score_threshold)
 
     def _cluster_crops(

@@ -60,12 +60,9 @@ def resized_points(points_cam: FloatArray, size: tuple[int, int]) -> FloatArray:
     """
     known = np.isfinite(points_cam[..., 2])
     values = np.where(known[..., None], points_cam, np.float32(0))
-    weight = np.asarray(cv2.resize(known.astype(np.float32), size))
-    total = np.asarray(cv2.resize(values, size))
-    enough = weight >= 0.5
-    total[enough] /= weight[enough][:, None]
-    total[~enough] = np.nan
-    return total
+    weight = np.asarray(cv2.resize(known.astype(np.float32), size), np.float32)[..., None]
+    total = np.asarray(cv2.resize(values, size), np.float32)
+    return np.where(weight >= 0.5, total / np.maximum(weight, 0.5), np.float32(np.nan))
 
 
 def make_crops(
@@ -97,7 +94,7 @@ def kept_regions(
     inside = np.bincount(labels[crop.mask], minlength=256)
     kept = np.flatnonzero((inside >= MIN_OVERLAP * total) & (total >= min_area))
     masks = [labels == label for label in kept if label > 0] or [crop.mask]
-    return [Region(crop.box[0], crop.box[1], np.where(mask, np.uint8(255), np.uint8(0)),
+    return [Region(crop.box[0], crop.box[1], mask.view(np.uint8),
                    int(mask.sum())) for mask in masks]
 
 
