@@ -61,15 +61,17 @@ def camera_info(width=WIDTH, height=HEIGHT, d=(), **changes):
 
 
 def environment() -> dict[str, str]:
-    """Return the environment with this repository on the path, installed or not."""
+    """Return the environment with this repository on the path and one thread a process."""
     root = str(HERE.parents[1])
-    return {**os.environ, 'PYTHONPATH': os.pathsep.join([root, os.environ.get('PYTHONPATH', '')])}
+    path = os.pathsep.join([root, os.environ.get('PYTHONPATH', '')])
+    return {**os.environ, 'PYTHONPATH': path, 'OMP_NUM_THREADS': '1'}
 
 
 class NodeProcess:
     """Run a node in a process of its own and end it by its id."""
 
-    def __init__(self, *arguments: str, name: str = 'blobs', **parameters) -> None:
+    def __init__(self, *arguments: str, name: str = 'blobs',
+                 program=(str(HERE / 'trivial_methods.py'),), **parameters) -> None:
         given: list[str] = []
         for key, value in parameters.items():
             text = str(value).lower() if isinstance(value, bool) else value
@@ -77,7 +79,7 @@ class NodeProcess:
         self.name = name
         self.log = ''
         self.process = subprocess.Popen(
-            [sys.executable, '-u', str(HERE / 'trivial_methods.py'), '--ros-args',
+            [sys.executable, '-u', *program, '--ros-args',
              '-r', f'__node:={name}', *given, *arguments],
             stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, env=environment())
         self._reader = threading.Thread(target=self._read, daemon=True)
@@ -207,13 +209,14 @@ class Robot:
             f'no {topic} with stamp {stamp}: {[stamp_of(m) for m in self.received[topic]][-5:]}')
         return found()[-1]
 
-    def until_result(self, topic: str = 'label', timeout_s: float = 60.0, **frame):
+    def until_result(self, topic: str = 'label', timeout_s: float = 60.0,
+                     wait_s: float = 0.4, **frame):
         """Send frames until a result comes; return it."""
         end = time.monotonic() + timeout_s
         while time.monotonic() < end:
             stamp = self.send(**frame)
             if wait_until(lambda s=stamp: any(
-                    stamp_of(m) == s for m in list(self.received[topic])), 0.4):
+                    stamp_of(m) == s for m in list(self.received[topic])), wait_s):
                 return self.message(topic, stamp)
         raise AssertionError(f'no result on {topic}; diagnostics: {self.status()}')
 

@@ -3,12 +3,18 @@
 
 """Start and end of the process: bad parameters, names, simulated time, Ctrl-C."""
 
+import re
 import signal
 import time
+from pathlib import Path
 
 import pytest
+import rclpy
 from lifecycle_msgs.msg import Transition
+from rclpy.lifecycle import LifecycleNode
 from ros_helpers import NodeProcess, Robot, wait_until
+
+from seg_ros.nodes import segmentation_node
 
 
 def test_a_bad_parameter_ends_the_process_with_the_reason():
@@ -83,3 +89,17 @@ def test_signals_end_it_cleanly_while_it_works(number, times):
         node.stop()
     assert 'Traceback' not in node.log, node.log
 
+
+
+def test_the_node_hides_nothing_of_rclpys_own():
+    """An attribute of ours named as one of rclpy's Node breaks it in ways hard to see."""
+    source = Path(segmentation_node.__file__).read_text()
+    ours = set(re.findall(r'self\.(_\w+)\b(?: =|: )', source))
+    context = rclpy.Context()
+    rclpy.init(context=context)
+    node = LifecycleNode('attributes', context=context)
+    theirs = set(vars(node)) | set(dir(LifecycleNode))
+    node.destroy_node()
+    context.try_shutdown()
+    assert '_pipeline' in ours
+    assert ours & theirs == set()
