@@ -71,7 +71,10 @@ class Input:
         found = self.publishers
         if not found:
             return f'{seen} on {self.topic}: no publisher; check the remapping and the driver'
-        return f'{seen} on {self.topic}: {found} publisher(s), {self.reliability_name} QoS'
+        text = f'{seen} on {self.topic}: {found} publisher(s), {self.reliability_name} QoS'
+        if self.reliability_name == 'reliable' and self._choice('auto') != self.reliability:
+            text += '; a publisher is best effort: set input_reliability to auto'
+        return text
 
     @property
     def reliability_name(self) -> str:
@@ -83,9 +86,9 @@ class Input:
         """End the subscription."""
         self._ros_node.destroy_subscription(self._subscription)
 
-    def _choice(self) -> QoSReliabilityPolicy:
+    def _choice(self, wanted: str = '') -> QoSReliabilityPolicy:
         found = self._ros_node.get_publishers_info_by_topic(self.topic)
-        return qos.chosen_reliability(self._wanted, found)
+        return qos.chosen_reliability(wanted or self._wanted, found)
 
     def _subscribe(self) -> Any:
         subscription = self._ros_node.create_subscription(

@@ -66,9 +66,8 @@ class SegmentationNode(LifecycleNode):
         try:
             self._settings.use_method()
             self._pipeline = self._built()
-        except (ValueError, OSError, ImportError, RuntimeError) as error:
-            self._failure = f'configure failed: {error}'
-            self.get_logger().error(self._failure)
+        except Exception as error:  # rclpy swallows whatever a transition raises
+            self._failed('configure', error)
             return _FAILURE
         self._failure = ''
         self._state = 'inactive'
@@ -78,8 +77,12 @@ class SegmentationNode(LifecycleNode):
         """Subscribe to the camera and begin to segment."""
         pipeline = self._configured()
         done = super().on_activate(state)
+        try:
+            self._subscribe(pipeline)
+        except Exception as error:  # rclpy swallows whatever a transition raises
+            self._failed('activate', error)
+            raise
         pipeline.activate()
-        self._health = self._subscribed(pipeline)
         self._state = 'active'
         return done
 
@@ -121,6 +124,12 @@ class SegmentationNode(LifecycleNode):
         if self.trigger_configure() == _SUCCESS:
             self.trigger_activate()
 
+    def _failed(self, transition: str, error: Exception) -> None:
+        known = isinstance(error, (ValueError, OSError, ImportError))
+        text = str(error) if known else f'{type(error).__name__}: {error}'
+        self._failure = f'{transition} failed: {text}'
+        self.get_logger().error(self._failure)
+
     def _configured(self) -> Pipeline:
         if self._pipeline is None:
             raise RuntimeError('the node is not configured')
@@ -130,8 +139,6 @@ class SegmentationNode(LifecycleNode):
         """Load the method chosen and make what publishes its results."""
         options = self._settings.node
         method = method_named(options.method)
-        if method.result == 'semantic' and options.mask_id == 0:
-            self.get_logger().debug('mask shows all classes but the first')
         segmenter = load(options.method, options.weights, options.device, options.backend,
                          self._settings.method)
         topic = self.resolve_topic_name(COLOR)
@@ -145,15 +152,14 @@ class SegmentationNode(LifecycleNode):
         return Pipeline(segmenter, builder, publishers, self._service, self._statistics,
                         lambda: self._settings.node, self._log, self.context.ok)
 
-    def _subscribed(self, pipeline: Pipeline) -> InputHealth:
+    def _subscribe(self, pipeline: Pipeline) -> None:
         options = self._settings.node
-        health = InputHealth(pipeline, options, self._log)
+        self._health = health = InputHealth(pipeline, options, self._log)
         wanted = options.input_reliability
         health.color = Input(self, Image, COLOR, health.on_color, wanted)
         if pipeline.segmenter.needs_depth:
             health.depth = Input(self, Image, DEPTH, health.on_depth, wanted)
             health.info = Input(self, CameraInfo, INFO, health.on_info, wanted)
-        return health
 
     def _stop(self, reason: str) -> None:
         if self._health is not None:

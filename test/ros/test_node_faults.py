@@ -107,6 +107,7 @@ def test_a_bad_frame_is_dropped_counted_and_named(robot, node, fault):
     assert bad not in [stamp_of(m) for m in robot.received['label']]
 
 
+@pytest.mark.slow
 def test_the_log_is_throttled(robot, node):
     text = 'has no measurement at all'
     wait_until(lambda: False, 5.1)
@@ -212,6 +213,7 @@ def test_stamps_that_never_meet_are_warned_of_with_the_gap(robot, node):
     robot.until_result()
 
 
+@pytest.mark.slow
 def test_no_camera_info_is_warned_of_once_with_the_topic():
     node = NodeProcess('-r', 'rgb/camera_info:=/wrong/camera_info', name='lonely', method='blobs')
     robot = Robot('lonely', topics=('label',))

@@ -240,6 +240,20 @@ def test_publishers_of_either_reliability_are_heard(reliable, wanted, expected):
         assert node.stop() == 0, node.log
 
 
+def test_a_reliable_input_tells_why_it_hears_no_best_effort_camera():
+    node = NodeProcess(name='deaf', method='blobs', input_reliability='reliable')
+    robot = Robot('deaf', reliable=False, topics=('label',))
+    try:
+        robot.wait_state('active')
+        text = 'a publisher is best effort: set input_reliability to auto'
+        assert wait_until(
+            lambda: robot.send() and robot.status() is not None and text in robot.status()[1])
+        assert not robot.received['label']
+    finally:
+        robot.close()
+        assert node.stop() == 0, node.log
+
+
 def test_qos_overrides_are_honoured():
     prefix = 'qos_overrides./rgb/image_rect_color.subscription'
     node = NodeProcess(name='overridden', method='blobs',
