@@ -39,10 +39,11 @@ class ClusterMaps:
         return len(self.similarity)
 
 
-def background_rule(options: UnseenOptions, has_head: bool) -> str:
+def background_rule(options: UnseenOptions, has_head: bool, has_points: bool) -> str:
     """Resolve the option ``background``; ValueError for a head that the network lacks."""
     if options.background == 'auto':
-        return 'foreground_head' if has_head else 'support_plane'
+        without_head = 'support_plane' if has_points else 'largest_cluster'
+        return 'foreground_head' if has_head else without_head
     if options.background == 'foreground_head' and not has_head:
         raise ValueError(
             'background is foreground_head, but this network has none: choose support_plane or '
@@ -77,7 +78,7 @@ def cluster_maps(
     NaN = none, are needed by the rule support_plane. Clusters under ``min_pixels`` are left to
     their neighbours. Only foreground pixels are clustered where the head finds the background.
     """
-    rule = background_rule(options, logits is not None)
+    rule = background_rule(options, logits is not None, points is not None)
     shift = mean_shift_of(options, default_kappa)
     pixels = embedding.flatten(1)
     if rule == 'foreground_head' and logits is not None:

@@ -19,7 +19,7 @@ class UnseenOptions(Options):
         "how the background is found: by the network's foreground head, as the clusters on or "
         'behind the support plane, or as the largest cluster (the published rule; it loses '
         'an object that fills the image); auto: the head where the network has one, else the '
-        'plane',
+        'plane, without depth the largest cluster',
         choices=('auto', 'foreground_head', 'support_plane', 'largest_cluster'),
     )
     foreground_threshold: float = option(
