@@ -10,6 +10,8 @@ from pathlib import Path
 from setuptools import find_packages, setup
 
 NAME = 'seg_ros'
+# `colcon build --symlink-install` runs a link to this file in a folder without README and package.
+ROOT = Path(__file__).resolve().parent
 SHARE = f'share/{NAME}'
 
 REQUIRED = [
@@ -36,7 +38,7 @@ EXTRAS = {
 
 def version() -> str:
     """Return the version that the package itself states."""
-    text = Path(NAME, '__init__.py').read_text(encoding='utf-8')
+    text = (ROOT / NAME / '__init__.py').read_text(encoding='utf-8')
     return re.search(r"^__version__ = '([^']+)'", text, re.MULTILINE).group(1)
 
 
@@ -49,7 +51,7 @@ setup(
     name=NAME,
     version=version(),
     description='Segmentation of unseen objects in RGB-D images, as a ROS 2 package',
-    long_description=Path('README.md').read_text(encoding='utf-8'),
+    long_description=(ROOT / 'README.md').read_text(encoding='utf-8'),
     long_description_content_type='text/markdown',
     author='seg_ros contributors',
     maintainer='seg_ros contributors',
