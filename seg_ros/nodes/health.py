@@ -5,7 +5,6 @@
 
 from __future__ import annotations
 
-import time
 from typing import Any
 
 from seg_ros.nodes.conversions import stamp_ns
@@ -43,7 +42,7 @@ class InputHealth:
         """Take a colour image."""
         stamp = stamp_ns(message.header)
         if not self._pipeline.segmenter.needs_depth:
-            self._pipeline.offer(Pair(message, None, stamp, 0, time.monotonic()))
+            self._take(self._synchronizer.add_alone(stamp, message))
             return
         self._take(self._synchronizer.add_color(stamp, message))
 

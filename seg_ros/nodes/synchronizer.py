@@ -52,7 +52,6 @@ class PairSynchronizer:
         self._depth = depth
         self._newest_ns: list[int | None] = [None, None]
         self._last_pair_ns: int | None = None
-        self._last_arrival_s: list[float | None] = [None, None]
         self._unmet_since_s: float | None = None
         self._nearest_gap_ns: int | None = None
 
@@ -64,6 +63,11 @@ class PairSynchronizer:
         """Take a depth message and return the pair it completes, if any."""
         return self._add(1, stamp_ns, message)
 
+    def add_alone(self, stamp_ns: int, message: Any) -> Pair:
+        """Take a colour message that needs no depth; return it as a pair without one."""
+        now = self._noted(0, stamp_ns)
+        return Pair(message, None, stamp_ns, 0, now)
+
     def reset(self) -> None:
         """Forget all messages and stamps, not the counts."""
         for queue in self._queues:
@@ -72,13 +76,6 @@ class PairSynchronizer:
         self._last_pair_ns = None
         self._unmet_since_s = self._nearest_gap_ns = None
 
-    def silence_s(self) -> tuple[float, float]:
-        """Return the seconds since the last colour and the last depth message, inf for none."""
-        now = self._clock()
-        color, depth = (now - at if at is not None else float('inf')
-                        for at in self._last_arrival_s)
-        return color, depth
-
     def never_met_gap_ns(self) -> int | None:
         """Return the smallest gap seen if both topics have come for 2 s without a pair."""
         if self._unmet_since_s is None or self._nearest_gap_ns is None:
@@ -86,8 +83,8 @@ class PairSynchronizer:
         waited_s = self._clock() - self._unmet_since_s
         return self._nearest_gap_ns if waited_s > _NEVER_MEET_AFTER_S else None
 
-    def _add(self, topic: int, stamp_ns: int, message: Any) -> Pair | None:
-        now = self._last_arrival_s[topic] = self._clock()
+    def _noted(self, topic: int, stamp_ns: int) -> float:
+        """Note a message's stamp, start anew if it jumped back; return when it came."""
         newest = self._newest_ns[topic]
         if newest is not None and stamp_ns < newest - _JUMP_NS:
             self.resets += 1
@@ -95,6 +92,10 @@ class PairSynchronizer:
             self.reset()
             newest = None
         self._newest_ns[topic] = stamp_ns if newest is None else max(newest, stamp_ns)
+        return self._clock()
+
+    def _add(self, topic: int, stamp_ns: int, message: Any) -> Pair | None:
+        now = self._noted(topic, stamp_ns)
         match = self._nearest(1 - topic, stamp_ns)
         if match is not None:
             return self._paired(topic, stamp_ns, message, match)

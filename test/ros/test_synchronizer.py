@@ -84,6 +84,14 @@ def test_resets_are_counted():
     assert sync.resets == 1
 
 
+def test_colour_alone_is_passed_on_and_a_jump_noticed():
+    sync = PairSynchronizer(20 * MS, clock=Clock())
+    for ms in (1000, 1033, 10, 43):
+        pair = sync.add_alone(ms * MS, ms)
+        assert (pair.color, pair.depth, pair.stamp_ns) == (ms, None, ms * MS)
+    assert sync.resets == 1
+
+
 def test_stamps_that_never_meet_tell_the_gap():
     clock = Clock()
     sync = PairSynchronizer(20 * MS, clock=clock)
