@@ -3,6 +3,7 @@
 
 """What the launch files decide, without launch."""
 
+import re
 from pathlib import Path
 
 import pytest
@@ -129,3 +130,13 @@ def test_both_variables_name_the_profile(choice, environment, expected):
 def test_a_profile_that_is_not_there():
     with pytest.raises(FileNotFoundError, match='fastdds_profile:=/no/file.xml: no file'):
         launching.profile_environment('/no/file.xml', PROFILE, {})
+
+
+def test_the_readme_lists_every_launch_argument():
+    readme = (ROOT / 'README.md').read_text()
+    table = readme[readme.index('| argument |'):].partition('\n\n')[0]
+    rows = [row.split('|')[1] for row in table.splitlines()[2:]]
+    listed = {name for row in rows for name in re.findall(r'`(\w+)`', row)}
+    source = (ROOT / 'launch' / 'perception.launch.py').read_text()
+    assert listed == set(re.findall(r"DeclareLaunchArgument\(\s*'(\w+)'", source))
+    assert len(listed) == 15
