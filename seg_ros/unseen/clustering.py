@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import cv2
@@ -66,7 +67,7 @@ def mean_shift_of(options: UnseenOptions, default_kappa: float) -> MeanShift:
 def cluster_maps(
     embedding: Tensor,
     logits: Tensor | None,
-    points: FloatImage | None,
+    points: Callable[[], FloatImage] | None,
     options: UnseenOptions,
     *,
     default_kappa: float,
@@ -74,9 +75,10 @@ def cluster_maps(
 ) -> ClusterMaps:
     """Cluster one image's embeddings (D, h, w), unit vectors.
 
-    ``logits`` (h, w) are the foreground head's, None without one; ``points`` (h, w, 3) metres,
-    NaN = none, are needed by the rule support_plane. Clusters under ``min_pixels`` are left to
-    their neighbours. Only foreground pixels are clustered where the head finds the background.
+    ``logits`` (h, w) are the foreground head's, None without one; ``points`` makes (h, w, 3)
+    metres, NaN = none, where the rule support_plane asks for them. Clusters under ``min_pixels``
+    are left to their neighbours. Where the head finds the background only foreground pixels are
+    clustered.
     """
     rule = background_rule(options, logits is not None, points is not None)
     shift = mean_shift_of(options, default_kappa)
@@ -94,9 +96,9 @@ def cluster_maps(
     if rule == 'foreground_head' or len(modes) == 0:
         return ClusterMaps(maps, np.zeros(len(modes), bool), foreground)
     labels = nearest_mode(pixels.T, modes).reshape(embedding.shape[1:]).cpu().numpy()
-    return ClusterMaps(
-        maps, background_clusters(labels, len(modes), points, rule, options.max_distance),
-        foreground)
+    known = points() if points is not None and rule == 'support_plane' else None
+    background = background_clusters(labels, len(modes), known, rule, options.max_distance)
+    return ClusterMaps(maps, background, foreground)
 
 
 def labels_of(

@@ -9,6 +9,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -123,7 +124,7 @@ class UnseenSegmenter:
             min_area = min_area_px(options.min_area, (480, 640))
             share = outputs[0][0, 0].numel() / (640 * 480)
             maps = self._cluster(
-                stage, outputs, 0, _points_at_output(xyz[0], outputs[0]), options,
+                stage, outputs, 0, self._points(frame, xyz[0], outputs[0]), options,
                 0.25 * min_area * share)
             labels = labels_of(maps, camera_size, options.foreground_threshold)
         with timed(timings, 'refine'):
@@ -135,14 +136,22 @@ class UnseenSegmenter:
 
     def _cluster(
         self, stage: Stage, outputs: tuple[Tensor, ...], index: int,
-        points: npt.NDArray[np.float32] | None, options: UnseenOptions, min_pixels: float,
+        points: Callable[[], npt.NDArray[np.float32]] | None, options: UnseenOptions,
+        min_pixels: float,
     ) -> ClusterMaps:
         logits = outputs[1][index, 0] if len(outputs) > 1 else None
-        known = None if points is None or not np.isfinite(points).any() else points
         with torch.no_grad():
             return cluster_maps(
-                outputs[0][index], logits, known, options, default_kappa=stage.kappa,
+                outputs[0][index], logits, points, options, default_kappa=stage.kappa,
                 min_pixels=min_pixels)
+
+    @staticmethod
+    def _points(
+        frame: RgbdFrame, xyz: Tensor, embedding: Tensor
+    ) -> Callable[[], npt.NDArray[np.float32]] | None:
+        if frame.depth is None or not np.isfinite(frame.depth).any():
+            return None
+        return partial(points_at_output, xyz, embedding)
 
     def _second_stage(
         self, frame: RgbdFrame, first: Instances, options: UnseenOptions
@@ -152,7 +161,7 @@ class UnseenSegmenter:
         min_area = min_area_px(options.min_area, frame.shape)
         regions = []
         confidence = np.zeros(frame.shape, np.float32)
-        for crop, maps in self._cluster_crops(crops, options):
+        for crop, maps in self._cluster_crops(frame, crops, options):
             labels = labels_of(maps, crop.size, options.foreground_threshold)
             regions += kept_regions(crop, labels, min_area)
             x1, y1, x2, y2 = crop.box
@@ -164,7 +173,7 @@ class UnseenSegmenter:
         return instances_of(visible, confidence, options.score_threshold)
 
     def _cluster_crops(
-        self, crops: list[Crop], options: UnseenOptions
+        self, frame: RgbdFrame, crops: list[Crop], options: UnseenOptions
     ) -> Iterator[tuple[Crop, ClusterMaps]]:
         for start in range(0, len(crops), ZOOM_BATCH):
             batch = crops[start:start + ZOOM_BATCH]
@@ -172,7 +181,7 @@ class UnseenSegmenter:
             xyz = torch.from_numpy(np.stack([crop.xyz for crop in batch]))
             outputs = self._run(self._zoom_stage, color, xyz)
             for index, crop in enumerate(batch):
-                points = _points_at_output(xyz[index], outputs[0])
+                points = self._points(frame, xyz[index], outputs[0])
                 yield crop, self._cluster(
                     self._zoom_stage, outputs, index, points, options, 0.0)
 
@@ -279,7 +288,7 @@ def example_inputs(
     return network_inputs(ramp, depth, camera, size=size, preprocessing=preprocessing)
 
 
-def _points_at_output(xyz: Tensor, embedding: Tensor) -> npt.NDArray[np.float32]:
+def points_at_output(xyz: Tensor, embedding: Tensor) -> npt.NDArray[np.float32]:
     """Return points (h, w, 3) at the output's size from the input XYZ (3, H, W), NaN = none."""
     stride = max(1, xyz.shape[1] // embedding.shape[2])
     points = xyz[:, ::stride, ::stride].permute(1, 2, 0).numpy().copy()

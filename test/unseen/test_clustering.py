@@ -103,7 +103,7 @@ def test_only_the_foreground_is_clustered_where_there_is_a_head():
 @pytest.mark.parametrize('rule', ['support_plane', 'largest_cluster'])
 def test_all_pixels_are_clustered_by_the_other_rules(rule):
     frame, labels = raised_boxes(80, 60, [(0.1, 0.2, 0.4, 0.5), (0.5, 0.4, 0.7, 0.8)])
-    maps = cluster_maps(embedded(labels), None, frame.points(),
+    maps = cluster_maps(embedded(labels), None, frame.points,
                         UnseenOptions(background=rule), default_kappa=20.0)
     assert maps.background.tolist() == [True, False, False]
     np.testing.assert_array_equal(labels_of(maps, (80, 60), 0.5) > 0, labels > 0)
