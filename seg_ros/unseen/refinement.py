@@ -98,13 +98,17 @@ def _pieces_of(region: Region, min_area: float, min_fragment: float) -> list[Reg
 def without_contact_edges(
     regions: list[Region], frame: RgbdFrame, max_distance_m: float, min_area: float
 ) -> list[Region]:
-    """Cut from each region what lies on the plane fitted to the ring around all of them."""
+    """Cut from each region's edge what lies on the plane fitted to the ring around all of them.
+
+    What an object encloses stays: the bottom of a bowl is as low as the table.
+    """
     plane = _plane_around(regions, frame, max_distance_m)
     if plane is None:
         return regions
     kept: list[Region] = []
     for region in regions:
         off = np.where(on_plane(region, frame, plane, max_distance_m), np.uint8(0), region.mask)
+        off = outline_filled(off) & region.mask
         if cv2.countNonZero(off) < (1 - MAX_PLANE_LOSS) * region.area:
             kept.append(region)
             continue
@@ -157,9 +161,7 @@ def without_holes(
 def _filled(
     region: Region, taken: npt.NDArray[np.int32], largest_share: float
 ) -> Region:
-    contours, _ = cv2.findContours(region.mask, cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_SIMPLE)
-    full = cv2.drawContours(np.zeros_like(region.mask), contours, -1, 1, cv2.FILLED)
-    holes = np.where(taken == 0, full, np.uint8(0))
+    holes = np.where(taken == 0, outline_filled(region.mask), np.uint8(0))
     if not holes.any():
         return region
     _, parts, stats, _ = cv2.connectedComponentsWithStats(holes, connectivity=4)
@@ -167,6 +169,13 @@ def _filled(
     small[0] = False
     mask = np.where(small[parts], np.uint8(1), region.mask)
     return replace(region, mask=mask, area=cv2.countNonZero(mask))
+
+
+def outline_filled(mask: Mask) -> Mask:
+    """Return the mask (h, w) uint8 0/1 with all that its outer contours enclose."""
+    contours, _ = cv2.findContours(mask, cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_SIMPLE)
+    return np.asarray(
+        cv2.drawContours(np.zeros_like(mask), contours, -1, 1, cv2.FILLED), np.uint8)
 
 
 def pasted(regions: list[Region], shape: tuple[int, int]) -> npt.NDArray[np.int32]:

@@ -77,6 +77,17 @@ def test_a_contact_edge_is_cut_back_to_the_object():
     np.testing.assert_array_equal(pasted(regions, truth.shape), truth)
 
 
+def test_what_a_bowl_encloses_stays():
+    frame, truth = raised_boxes(160, 120, [(0.3, 0.3, 0.6, 0.7)])
+    depth, inside = frame.depth.copy(), np.s_[50:70, 60:84]
+    depth[inside] = plane_depth(frame.camera, table_normal(), -0.7)[inside]
+    leaked = truth.astype(np.uint8)
+    leaked[36:84, 40:104] = 1
+    regions = without_contact_edges(
+        pieces(leaked, 1, 0), frame_of(depth, frame.camera), 0.004, 20)
+    np.testing.assert_array_equal(pasted(regions, truth.shape), truth)
+
+
 def test_a_flat_object_is_left_alone():
     camera = camera_of(160, 120)
     depth = plane_depth(camera, table_normal(), -0.7)
