@@ -36,15 +36,24 @@ def draw_overlay(
     names: bool = True,
 ) -> npt.NDArray[np.uint8]:
     """Return the (H, W, 3) RGB image with tinted masks, outlines and ids drawn over it."""
-    palette = np.vstack([np.zeros((1, 3), np.uint8), instance_colors(instances.ids)])
-    tint = palette[instances.labels]
+    tint = _tinted(instances)
     blend = cv2.addWeighted(color, 1 - opacity, tint, opacity, 0)
-    picture = np.where(instances.labels[..., None] > 0, blend, color)
-    edges = label_edges(instances.labels)
-    picture[edges] = tint[edges]
+    picture = color.copy()
+    cv2.copyTo(blend, (instances.labels > 0).view(np.uint8), picture)
+    cv2.copyTo(tint, label_edges(instances.labels).view(np.uint8), picture)
     if names:
         _draw_ids(picture, instances)
     return picture
+
+
+def _tinted(instances: Instances) -> npt.NDArray[np.uint8]:
+    """Return (H, W, 3) RGB with each object in its colour, black elsewhere."""
+    palette = np.vstack([np.zeros((1, 3), np.uint8), instance_colors(instances.ids)])
+    if len(palette) > 256:
+        return palette[instances.labels]
+    table = np.zeros((1, 256, 3), np.uint8)
+    table[0, : len(palette)] = palette
+    return np.asarray(cv2.LUT(cv2.merge([instances.labels.astype(np.uint8)] * 3), table), np.uint8)
 
 
 def label_edges(labels: npt.NDArray[np.int32]) -> npt.NDArray[np.bool_]:

@@ -90,15 +90,15 @@ class Instances:
 
     def boxes_xyxy(self) -> npt.NDArray[np.float32]:
         """Return (K, 4) boxes x1, y1, x2, y2 in pixels, x2 and y2 exclusive; zeros where empty."""
-        height, width = self.labels.shape
-        ys, xs = np.nonzero(self.labels)
-        rows = self.labels[ys, xs] - 1
+        rows = len(self) + 1
         boxes = np.zeros((len(self), 4), np.float32)
-        for axis, (positions, length) in enumerate(((xs, width), (ys, height))):
-            touched = np.zeros((len(self), length), bool)
-            touched[rows, positions] = True
-            boxes[:, axis] = touched.argmax(axis=1)
-            boxes[:, axis + 2] = length - touched[:, ::-1].argmax(axis=1)
+        for axis, labels in enumerate((self.labels.T, self.labels)):
+            length = len(labels)
+            lines = labels + rows * np.arange(length, dtype=np.int32)[:, None]
+            counts = np.bincount(lines.ravel(), minlength=rows * length)
+            touched = counts.reshape(length, rows)[:, 1:] > 0
+            boxes[:, axis] = touched.argmax(axis=0)
+            boxes[:, axis + 2] = length - touched[::-1].argmax(axis=0)
         boxes[self.areas() == 0] = 0
         return boxes
 
