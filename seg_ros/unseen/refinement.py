@@ -109,10 +109,11 @@ def without_contact_edges(
     for region in regions:
         off = np.where(on_plane(region, frame, plane, max_distance_m), np.uint8(0), region.mask)
         off = outline_filled(off) & region.mask
-        if cv2.countNonZero(off) < (1 - MAX_PLANE_LOSS) * region.area:
+        left = cv2.countNonZero(off)
+        if left == region.area or left < (1 - MAX_PLANE_LOSS) * region.area:
             kept.append(region)
-            continue
-        kept += _pieces_of(replace(region, mask=off), min_area, 0.5)
+        else:
+            kept += _pieces_of(replace(region, mask=off), min_area, 0.5)
     return kept
 
 
