@@ -53,13 +53,21 @@ def background_rule(options: UnseenOptions, has_head: bool, has_points: bool) ->
     return options.background
 
 
-def mean_shift_of(options: UnseenOptions, default_kappa: float) -> MeanShift:
+@dataclass(frozen=True)
+class ShiftDefaults:
+    """Hold what suits a network where the options leave it open (0)."""
+
+    kappa: float
+    connect_distance: float
+
+
+def mean_shift_of(options: UnseenOptions, defaults: ShiftDefaults) -> MeanShift:
     """Return the mean shift that the options describe."""
     return MeanShift(
-        kappa=options.kappa or default_kappa,
+        kappa=options.kappa or defaults.kappa,
         num_seeds=options.num_seeds,
         iterations=options.iterations,
-        connect_distance=options.connect_distance,
+        connect_distance=options.connect_distance or defaults.connect_distance,
         num_samples=options.num_samples if options.mean_shift == 'fast' else 0,
     )
 
@@ -70,7 +78,7 @@ def cluster_maps(
     points: Callable[[], FloatImage] | None,
     options: UnseenOptions,
     *,
-    default_kappa: float,
+    defaults: ShiftDefaults,
     min_pixels: float = 0.0,
 ) -> ClusterMaps:
     """Cluster one image's embeddings (D, h, w), unit vectors.
@@ -81,7 +89,7 @@ def cluster_maps(
     clustered.
     """
     rule = background_rule(options, logits is not None, points is not None)
-    shift = mean_shift_of(options, default_kappa)
+    shift = mean_shift_of(options, defaults)
     pixels = embedding.flatten(1)
     if rule == 'foreground_head' and logits is not None:
         probability = torch.sigmoid(logits)

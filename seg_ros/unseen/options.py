@@ -29,7 +29,7 @@ class UnseenOptions(Options):
     kappa: float = option(
         0.0,
         "concentration of the mean shift's kernel: higher splits more; 0 takes what suits the "
-        'network (10 small, 20 published)',
+        'network (13 small, 20 published)',
         minimum=0.0, maximum=100.0,
     )
     mean_shift: str = option(
@@ -44,7 +44,9 @@ class UnseenOptions(Options):
     )
     iterations: int = option(10, 'steps that each seed climbs', minimum=1, maximum=100)
     connect_distance: float = option(
-        0.04, 'clusters nearer than this in (1 - cos) / 2 are one: higher splits less',
+        0.0,
+        'clusters nearer than this in (1 - cos) / 2 are one: higher splits less; 0 takes what '
+        'suits the network (0.2 small, 0.04 published)',
         minimum=0.0, maximum=0.5,
     )
     min_area: int = option(

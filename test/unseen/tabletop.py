@@ -10,6 +10,7 @@ import torch
 from torch.nn.functional import normalize
 
 from seg_ros.core.frame import CameraModel, RgbdFrame
+from seg_ros.unseen.clustering import ShiftDefaults
 from seg_ros.unseen.preprocessing import Preprocessing
 from seg_ros.unseen.segmenter import Stage
 
@@ -82,4 +83,4 @@ def knowing_stage(labels, *, head=True, fusion='add', input_size=(160, 120), str
         logits = torch.where(small > 0, 6.0, -6.0)[None, None].repeat(len(color), 1, 1, 1)
         return embedding, logits
 
-    return Stage(run, Preprocessing(), input_size, 10.0, fusion)
+    return Stage(run, Preprocessing(), input_size, ShiftDefaults(10.0, 0.04), fusion)

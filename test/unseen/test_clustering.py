@@ -11,6 +11,7 @@ from torch.nn.functional import interpolate
 
 from seg_ros.unseen.clustering import (
     ClusterMaps,
+    ShiftDefaults,
     background_rule,
     cluster_maps,
     confidence_of,
@@ -18,6 +19,8 @@ from seg_ros.unseen.clustering import (
     mean_shift_of,
 )
 from seg_ros.unseen.options import UnseenOptions
+
+DEFAULTS = ShiftDefaults(kappa=10.0, connect_distance=0.04)
 
 
 @pytest.mark.parametrize(('choice', 'has_head', 'has_points', 'expected'), [
@@ -39,13 +42,15 @@ def test_a_missing_head_is_named():
         background_rule(UnseenOptions(background='foreground_head'), False, True)
 
 
-@pytest.mark.parametrize(('options', 'kappa', 'samples'), [
-    (UnseenOptions(), 10.0, 2048),
-    (UnseenOptions(kappa=15, mean_shift='exact'), 15.0, 0),
+@pytest.mark.parametrize(('options', 'kappa', 'distance', 'samples'), [
+    (UnseenOptions(), 10.0, 0.04, 2048),
+    (UnseenOptions(kappa=15, mean_shift='exact'), 15.0, 0.04, 0),
+    (UnseenOptions(connect_distance=0.3, num_samples=64), 10.0, 0.3, 64),
 ])
-def test_options_reach_the_mean_shift(options, kappa, samples):
-    shift = mean_shift_of(options, 10.0)
-    assert (shift.kappa, shift.num_samples) == (kappa, samples)
+def test_options_reach_the_mean_shift(options, kappa, distance, samples):
+    shift = mean_shift_of(options, DEFAULTS)
+    assert (shift.kappa, shift.connect_distance) == (kappa, distance)
+    assert shift.num_samples == samples
 
 
 def random_maps(seed, count, height, width, background=()):
@@ -94,7 +99,7 @@ def embedded(labels):
 def test_only_the_foreground_is_clustered_where_there_is_a_head():
     _, labels = raised_boxes(80, 60, [(0.1, 0.2, 0.4, 0.5), (0.5, 0.4, 0.7, 0.8)])
     logits = torch.from_numpy(np.where(labels > 0, 5.0, -5.0))
-    maps = cluster_maps(embedded(labels), logits, None, UnseenOptions(), default_kappa=10.0)
+    maps = cluster_maps(embedded(labels), logits, None, UnseenOptions(), defaults=DEFAULTS)
     assert len(maps) == 2 and not maps.background.any()
     found = labels_of(maps, (80, 60), 0.5)
     assert np.unique(np.stack([found, labels]).reshape(2, -1), axis=1).shape[1] == 3
@@ -104,7 +109,7 @@ def test_only_the_foreground_is_clustered_where_there_is_a_head():
 def test_all_pixels_are_clustered_by_the_other_rules(rule):
     frame, labels = raised_boxes(80, 60, [(0.1, 0.2, 0.4, 0.5), (0.5, 0.4, 0.7, 0.8)])
     maps = cluster_maps(embedded(labels), None, frame.points,
-                        UnseenOptions(background=rule), default_kappa=20.0)
+                        UnseenOptions(background=rule), defaults=DEFAULTS)
     assert maps.background.tolist() == [True, False, False]
     np.testing.assert_array_equal(labels_of(maps, (80, 60), 0.5) > 0, labels > 0)
 
@@ -114,5 +119,6 @@ def test_specks_are_left_to_their_neighbours():
     labels[20, 20] = 2
     logits = torch.ones(40, 40)
     counts = [len(cluster_maps(embedded(labels), logits, None, UnseenOptions(),
-                               default_kappa=20.0, min_pixels=least)) for least in (0, 3)]
+                               defaults=ShiftDefaults(20.0, 0.04), min_pixels=least))
+              for least in (0, 3)]
     assert counts == [2, 1]
