@@ -32,7 +32,7 @@ def test_methods_are_split_in_order(other_method, text, methods):
 
 
 @pytest.mark.parametrize(('text', 'message'), [
-    ('', 'methods is empty: choose from unseen_objects'),
+    ('', 'methods is empty: choose from .*unseen_objects'),
     (' , ', 'methods is empty'),
     ('unseen', "unknown method 'unseen': known are"),
     ('unseen_objects,unseen_objects', "names 'unseen_objects' twice"),
