@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -16,9 +17,11 @@ from seg_ros.unseen.network_small import SmallUcn, SmallUcnConfig
 from seg_ros.unseen.preprocessing import PUBLISHED, SMALL, Preprocessing
 from seg_ros.weights import Weights
 
+LOGGER = logging.getLogger(__name__)
+
 ARCHITECTURES = ('ucn_small', 'ucn_resnet34')
 METHOD = 'unseen_objects'
-_NAMED = 8  # keys named in an error before '...'
+_NAMED = 50  # keys named in an error before '...'
 
 
 @dataclass(frozen=True, eq=False)
@@ -68,15 +71,16 @@ def network_of_weights(weights: Weights, fusion: str | None = None) -> LoadedNet
     """Build the network of loaded weights, in eval mode.
 
     Weights without metadata are taken for a published checkpoint (640x480); `fusion` then says
-    which of add, cat, early, color, depth it is, for add and cat have the same keys. Raises
-    ValueError naming every missing, extra or misshapen key, and for a fusion that contradicts
-    the metadata.
+    which of add, cat, early, color, depth it is, as far as its keys don't. Raises ValueError
+    naming missing, extra or misshapen keys, for a fusion that contradicts the metadata, and
+    where one branch may be color's or depth's.
     """
     if not weights.metadata:
-        network: nn.Module = PublishedUcn(fusion or 'add')
-        load_strictly(network, published_layout(weights.state), str(weights.path))
-        return LoadedNetwork(
-            network.eval(), PUBLISHED, (640, 480), 'ucn_resnet34', fusion or 'add')
+        state = published_layout(weights.state)
+        chosen = fusion or published_fusion(state, str(weights.path))
+        network: nn.Module = PublishedUcn(chosen)
+        load_strictly(network, state, str(weights.path))
+        return LoadedNetwork(network.eval(), PUBLISHED, (640, 480), 'ucn_resnet34', chosen)
     architecture, config = _described(weights)
     if fusion not in (None, config['fusion']):
         raise ValueError(
@@ -120,8 +124,27 @@ def published_layout(state: Mapping[str, Any]) -> dict[str, Tensor]:
     return dict(state)
 
 
+def published_fusion(state: Mapping[str, Tensor], source: str) -> str:
+    """Return the fusion that a published checkpoint's keys tell; two branches are taken for add.
+
+    Add and cat have the same keys: a warning says so. ValueError for one branch of three inputs.
+    """
+    entry = state.get('fcn.resnet34_8s.conv1.weight')
+    if entry is None:  # no such checkpoint: strict loading names what is missing
+        return 'add'
+    if any(key.startswith('fcn_depth.') for key in state):
+        LOGGER.warning(
+            '%s is taken for a network of fusion add: set the option fusion to cat if it is one, '
+            'its keys do not tell', source)
+        return 'add'
+    if entry.ndim == 4 and entry.shape[1] == 6:
+        return 'early'
+    raise ValueError(
+        f'{source} has one branch of three inputs: set the option fusion to color or depth')
+
+
 def load_strictly(network: nn.Module, state: Mapping[str, Tensor], source: str) -> None:
-    """Load a state dict; ValueError names every missing, extra or misshapen key.
+    """Load a state dict; ValueError names missing, extra or misshapen keys (50 at most).
 
     ``num_batches_tracked`` may be absent: it plays no part in inference.
     """

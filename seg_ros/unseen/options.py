@@ -14,6 +14,13 @@ from seg_ros.core.options import Options, option
 class UnseenOptions(Options):
     """Hold the parameters of unseen object segmentation; each says what it does."""
 
+    fusion: str = option(
+        'auto',
+        'how colour and depth join in the network; auto: as the weights say. A published '
+        'checkpoint does not: its two branches are add unless cat is given, one branch needs '
+        'color or depth',
+        choices=('auto', 'add', 'cat', 'early', 'color', 'depth'), live=False,
+    )
     background: str = option(
         'auto',
         "how the background is found: by the network's foreground head, as the clusters on or "

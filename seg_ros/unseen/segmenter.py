@@ -78,16 +78,19 @@ class UnseenSegmenter:
         *,
         zoom_stage: Stage | None = None,
         device: str = 'cpu',
-        backend: str = 'torch',
     ) -> None:
         """Take stages that are ready to run; the second stage's default is the first's."""
         self._stage = stage
         self._zoom_stage = zoom_stage or stage
         self.device = device
-        self.backend = backend
         self.needs_depth = stage.fusion != 'color'
         self.timings: dict[str, float] = {}
         self.options = options
+
+    @property
+    def backend(self) -> str:
+        """Return what runs the network now: a backend that failed was replaced by torch."""
+        return str(getattr(self._stage.run, 'name', 'torch'))
 
     @property
     def options(self) -> UnseenOptions:
@@ -262,28 +265,27 @@ def load_unseen(
     if not isinstance(chosen, UnseenOptions):
         raise ValueError(f'options must be UnseenOptions, got {type(chosen).__name__}')
     place = resolve_device(device)
-    loaded = network_of_weights(load_weights(weights, method=METHOD))
-    stage, name = _compiled(loaded, loaded.input_size, place, backend)
+    fusion = None if chosen.fusion == 'auto' else chosen.fusion
+    loaded = network_of_weights(load_weights(weights, method=METHOD), fusion)
+    stage = _compiled(loaded, loaded.input_size, place, backend)
     zoom_stage = None
     if chosen.zoom_weights:
-        second = network_of_weights(load_weights(chosen.zoom_weights, method=METHOD))
+        second = network_of_weights(load_weights(chosen.zoom_weights, method=METHOD), fusion)
         side = chosen.zoom_size
-        zoom_stage, _ = _compiled(second, (side, side), place, backend)
-    return UnseenSegmenter(
-        stage, chosen, zoom_stage=zoom_stage, device=str(place), backend=name)
+        zoom_stage = _compiled(second, (side, side), place, backend)
+    return UnseenSegmenter(stage, chosen, zoom_stage=zoom_stage, device=str(place))
 
 
 def _compiled(
     loaded: LoadedNetwork, size: tuple[int, int], device: torch.device, backend: str
-) -> tuple[Stage, str]:
+) -> Stage:
     network = loaded.network.to(device)
     examples = example_inputs(loaded.preprocessing, size)
     runner = compile_network(
         network, tuple(value.to(device) for value in examples), backend=backend,
         device=device)
-    stage = Stage(runner, loaded.preprocessing, loaded.input_size,
-                  SHIFT_DEFAULTS[loaded.architecture], loaded.fusion)
-    return stage, runner.name
+    return Stage(runner, loaded.preprocessing, loaded.input_size,
+                 SHIFT_DEFAULTS[loaded.architecture], loaded.fusion)
 
 
 def example_inputs(

@@ -13,6 +13,7 @@ from seg_ros.unseen.checkpoint import (
     load_strictly,
     metadata_of,
     network_of_weights,
+    published_fusion,
     published_layout,
 )
 from seg_ros.unseen.preprocessing import PUBLISHED, SMALL
@@ -77,6 +78,20 @@ def test_published_checkpoint_that_does_not_fit_is_refused(published_state, chan
 def test_one_branch_is_no_two_branch_network(published_state):
     with torch.device('meta'), pytest.raises(ValueError, match='missing fcn_depth'):
         network_of_weights(Weights(published_state, {}, Path('a.pth')), fusion='add')
+
+
+@pytest.mark.parametrize(('fusion', 'inputs', 'branches'), [
+    ('early', 6, ('fcn',)), ('add', 3, ('fcn', 'fcn_depth'))])
+def test_keys_tell_the_fusion_of_a_published_checkpoint(caplog, fusion, inputs, branches):
+    state = {f'{branch}.resnet34_8s.conv1.weight': torch.zeros(64, inputs, 7, 7)
+             for branch in branches}
+    assert published_fusion(state, 'a.pth') == fusion
+    assert ('set the option fusion to cat' in caplog.text) == (fusion == 'add')
+
+
+def test_one_branch_of_three_inputs_asks_for_its_fusion(published_state):
+    with torch.device('meta'), pytest.raises(ValueError, match='option fusion to color or depth'):
+        network_of_weights(Weights(published_state, {}, Path('a.pth')))
 
 
 def test_saved_weights_give_the_same_network_back(tmp_path):

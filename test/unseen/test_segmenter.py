@@ -184,6 +184,31 @@ def test_the_published_network_runs_at_its_size(tmp_path, fusion):
     assert segmenter.needs_depth == (fusion != 'color')
 
 
+def test_the_fusion_option_reaches_the_network(random_weights):
+    with pytest.raises(ValueError, match="was trained with fusion 'add', not 'depth'"):
+        load_unseen(random_weights, 'cpu', 'torch', UnseenOptions(fusion='depth'))
+
+
+def test_backend_is_what_runs_now():
+    class Failing:
+        name = 'openvino'
+
+        def __init__(self, run):
+            self.run = run
+
+        def __call__(self, *inputs):
+            self.name = 'torch'
+            return self.run(*inputs)
+
+    frame, truth = raised_boxes(160, 120, BOXES)
+    stage = knowing_stage(truth)
+    segmenter = UnseenSegmenter(
+        dataclasses.replace(stage, run=Failing(stage.run)), UnseenOptions())
+    assert segmenter.backend == 'openvino'
+    segmenter.segment(frame)
+    assert segmenter.backend == 'torch'
+
+
 def test_zoom_weights_may_be_their_own(random_weights):
     options = UnseenOptions(zoom=True, zoom_weights=str(random_weights), zoom_size=64)
     segmenter = load_unseen(random_weights, 'cpu', 'torch', options)
