@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import functools
 import threading
 from pathlib import Path
 
@@ -16,11 +17,22 @@ from torch import Tensor
 from seg_ros.backends.base import BuildRequest
 
 
+@functools.cache
+def shared_core() -> openvino.Core:
+    """Return the one core of this process; it is never let go of.
+
+    The CPU plugin of every core sets a signal stack on the thread that loads it and puts the one
+    before back when it goes. Of two cores, the first to be made and to go leaves freed memory
+    there: the next Ctrl-C, whose handler runs on that stack, crashes Python.
+    """
+    return openvino.Core()
+
+
 class OpenVinoEngine:
     """Hold one compiled model and one inference request, guarded by a lock."""
 
     def __init__(self, data: bytes | Path, threads: int, precision: str) -> None:
-        core = openvino.Core()
+        core = shared_core()
         if precision == 'bf16' and 'BF16' not in core.get_property(
             'CPU', 'OPTIMIZATION_CAPABILITIES'
         ):
