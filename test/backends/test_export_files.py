@@ -30,8 +30,10 @@ def read_onnx(path):
 
 
 def read_openvino(path):
-    openvino = pytest.importorskip('openvino')
-    compiled = openvino.Core().compile_model(str(path), 'CPU', {'INFERENCE_PRECISION_HINT': 'f32'})
+    pytest.importorskip('openvino')
+    from seg_ros.backends.openvino_backend import shared_core
+
+    compiled = shared_core().compile_model(str(path), 'CPU', {'INFERENCE_PRECISION_HINT': 'f32'})
     return lambda *tensors: list(compiled([value.numpy() for value in tensors]).values())
 
 
