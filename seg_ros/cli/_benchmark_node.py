@@ -62,6 +62,8 @@ def node_memory(
 
 
 def _parameters(values: dict[str, object]) -> list[str]:
+    # The probe publishes reliably; a subscription made anew to match it would lose frames.
+    values = {'input_reliability': 'reliable', **values}
     words = (f'{name}:={str(value).lower() if isinstance(value, bool) else value}'
              for name, value in values.items())
     return [part for word in words for part in ('-p', word)]

@@ -70,8 +70,9 @@ def imported_names(paths):
                 names |= {alias.name.partition('.')[0] for alias in node.names}
             elif isinstance(node, ast.ImportFrom) and not node.level:
                 names.add(node.module.partition('.')[0])
-            elif isinstance(node, ast.Call) and ast.unparse(node.func) == 'pytest.importorskip':
-                names.add(ast.literal_eval(node.args[0]).partition('.')[0])
+            elif (isinstance(node, ast.Call) and ast.unparse(node.func) == 'pytest.importorskip'
+                  and isinstance(node.args[0], ast.Constant)):
+                names.add(node.args[0].value.partition('.')[0])
     return names
 
 

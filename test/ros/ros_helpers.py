@@ -119,6 +119,8 @@ class Robot:
     def __init__(self, target: str = 'blobs', reliable: bool = True,
                  topics=('label', 'markers')) -> None:
         self.target = target
+        self.reliable = reliable
+        self._settled = False
         self.context = rclpy.Context()
         rclpy.init(context=self.context)
         self.node = rclpy.create_node(f'robot_{os.getpid()}', context=self.context)
@@ -211,7 +213,29 @@ class Robot:
 
     def until_result(self, topic: str = 'label', timeout_s: float = 60.0,
                      wait_s: float = 0.4, **frame):
-        """Send frames until a result comes; return it."""
+        """Send frames until a result comes over settled subscriptions; return it."""
+        result = self._first_result(topic, timeout_s, wait_s, frame)
+        return self._first_result(topic, timeout_s, wait_s, frame) if self.settle() else result
+
+    def settle(self) -> bool:
+        """Wait once until the node subscribes as reliably as this publishes; True if it waited.
+
+        The node does so a moment after it finds the publishers; a frame sent while a subscription
+        is made anew is lost, as a camera's would be.
+        """
+        if self._settled or not self.reliable:
+            return False
+        self._settled = True
+        wait_until(self._subscribed_reliably, 5.0)
+        return True
+
+    def _subscribed_reliably(self) -> bool:
+        status = self.status()
+        found = [] if status is None else [
+            value for key, value in status[2].items() if key.endswith('_qos')]
+        return bool(found) and set(found) == {'reliable'}
+
+    def _first_result(self, topic, timeout_s, wait_s, frame):
         end = time.monotonic() + timeout_s
         while time.monotonic() < end:
             stamp = self.send(**frame)

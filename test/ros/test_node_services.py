@@ -277,6 +277,7 @@ def test_a_class_method_and_a_colour_only_method():
         robot.wait_state('active')
         assert wait_until(lambda: robot.send_messages(color_message(), None) and (
             wait_until(lambda: len(robot.received['label']) > 0, 0.3)))
+        robot.settle()
         stamp = robot.send_messages(color_message(), None)
         label = robot.message('label', stamp)
         assert label.encoding == 'mono8'

@@ -27,7 +27,7 @@ from seg_ros.nodes.recorder import matching_profile
 
 CAMERA = CameraModel(12, 10, 20.0, 21.0, 5.5, 4.5)
 COLOR, DEPTH, INFO = '/rgb/image_rect_color', '/depth_registered/image_rect', '/rgb/camera_info'
-DOMAIN = 72
+DOMAIN = int(os.environ['ROS_DOMAIN_ID']) + 1
 
 
 class Cli:
