@@ -67,6 +67,9 @@ setup(
         (SHARE, ['package.xml']),
         (f'{SHARE}/launch', files('launch/*.py')),
         (f'{SHARE}/config', files('config/*')),
+        # Python reads those in the package; the share is where other ROS packages look.
+        (f'{SHARE}/weights', [*files(f'{NAME}/weights/*.safetensors'),
+                              *files(f'{NAME}/weights/*.md')]),
         # `ros2 run` and launch's Node look here; pip and colcon write the scripts to bin/.
         (f'lib/{NAME}', files('scripts/ros/*')),
     ],

@@ -85,6 +85,8 @@ def test_the_wheel_has_the_package_alone(wheel):
     f'{DATA}/share/seg_ros/launch/perception.launch.py',
     f'{DATA}/share/seg_ros/launch/demo.launch.py',
     f'{DATA}/share/seg_ros/config/perception.rviz',
+    f'{DATA}/share/seg_ros/weights/unseen_objects.safetensors',
+    f'{DATA}/share/seg_ros/weights/unseen_objects.md',
     f'{DATA}/share/seg_ros/config/fastdds_images.xml',
     f'{DATA}/share/seg_ros/config/cameras.yaml',
     *(f'{DATA}/share/seg_ros/config/{name}.yaml' for name in OWN_METHODS),
