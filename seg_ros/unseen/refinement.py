@@ -12,7 +12,7 @@ import numpy as np
 import numpy.typing as npt
 
 from seg_ros.core.frame import RgbdFrame
-from seg_ros.core.geometry import Plane
+from seg_ros.core.geometry import Plane, points_from_depth
 from seg_ros.core.results import Instances
 from seg_ros.unseen.background import ring_plane, tolerance_at
 from seg_ros.unseen.options import UnseenOptions
@@ -142,12 +142,10 @@ def _plane_around(
         return None
     step = max(1, min(PLANE_STEP, min(frame.shape) // 60))
     objects = (pasted(regions, frame.shape) > 0)[::step, ::step]
-    depth, camera = frame.depth[::step, ::step], frame.camera
-    height, width = depth.shape
-    points = np.empty((height, width, 3), np.float32)
-    points[..., 0] = depth * ((np.arange(width) * step - camera.cx) / camera.fx)[None]
-    points[..., 1] = depth * ((np.arange(height) * step - camera.cy) / camera.fy)[:, None]
-    points[..., 2] = depth
+    camera = frame.camera
+    points = points_from_depth(
+        frame.depth[::step, ::step], camera.fx / step, camera.fy / step, camera.cx / step,
+        camera.cy / step)
     return ring_plane(np.ascontiguousarray(objects), points, max_distance_m)
 
 
