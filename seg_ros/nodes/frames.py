@@ -118,11 +118,6 @@ class FrameBuilder:
             raise BadFrame('camera_info', str(error)) from error
         self._camera, self._key = model, key
 
-    @property
-    def undistorts(self) -> bool:
-        """Return whether the camera in use is raw and distorted."""
-        return self._rectifier is not None
-
 
 def _counted(reason: str, convert: Any, message: Image) -> npt.NDArray[Any]:
     try:
