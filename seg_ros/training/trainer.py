@@ -29,19 +29,25 @@ from seg_ros.training.options import TrainOptions
 from seg_ros.training.state import AveragedModel, Curve, load_checkpoint, save_checkpoint
 from seg_ros.training.validation import MEASURES, quick_measures
 from seg_ros.unseen.checkpoint import (
-    build_network,
     default_preprocessing,
     load_strictly,
     metadata_of,
+    new_network,
 )
-from seg_ros.unseen.loss import border_loss, clustering_loss, foreground_loss
+from seg_ros.unseen.loss import (
+    LossOptions,
+    border_loss,
+    clustering_loss,
+    contact_loss,
+    foreground_loss,
+)
 from seg_ros.weights import save_weights
 
 logger = logging.getLogger(__name__)
 
 CHECKPOINT = 'checkpoint.pt'
 WEIGHTS = 'weights.safetensors'
-LOSSES = ('loss', 'intra', 'inter', 'border', 'foreground')
+LOSSES = ('loss', 'intra', 'inter', 'meeting', 'border', 'foreground', 'contact')
 CURVE_COLUMNS = ('step', 'samples', 'seconds', 'rate', *LOSSES)
 VALIDATION_COLUMNS = ('step', 'samples', 'seconds', *LOSSES, *MEASURES)
 
@@ -54,21 +60,23 @@ def network_losses(
     ``labels`` (B, h/2, w/2); a network that embeds every pixel is averaged down to them.
     """
     output = network(color, xyz)
-    embedding, logits = output if isinstance(output, tuple) else (output, None)
+    embedding, *heads = output if isinstance(output, tuple) else (output,)
     embedding = embedding.float()
     if embedding.shape[2:] != labels.shape[1:]:
         height, width = labels.shape[1:]
         embedding = functional.normalize(
             functional.adaptive_avg_pool2d(embedding, (height, width)), dim=1)
-    clusters = clustering_loss(embedding, labels)
+    clusters = clustering_loss(
+        embedding, labels, LossOptions(meeting_weight=options.meeting_weight))
     border = border_loss(embedding, labels)
-    foreground = border.new_zeros(())
-    if logits is not None:
-        foreground = foreground_loss(logits.float(), labels)
+    of_heads = [loss(logits.float(), labels)
+                for loss, logits in zip((foreground_loss, contact_loss), heads, strict=False)]
+    foreground, contact = of_heads + [border.new_zeros(())] * (2 - len(heads))
     total = (clusters.total + options.border_weight * border
-             + options.foreground_weight * foreground)
-    values = dict(zip(LOSSES, (total, clusters.intra, clusters.inter, border, foreground),
-                      strict=True))
+             + options.foreground_weight * foreground + options.contact_weight * contact)
+    values = dict(zip(LOSSES, (total, clusters.intra, clusters.inter, clusters.meeting, border,
+                               foreground, contact), strict=True))
+    logits = heads[0] if heads else None
     return values, embedding, logits
 
 
@@ -162,7 +170,7 @@ class Trainer:
         if options.validation_frames and (Path(data) / 'val').is_dir():
             self.val_folder = ViewFolder(Path(data) / 'val')
         torch.manual_seed(options.seed)
-        network = build_network(options.architecture, fusion=options.fusion)
+        network = new_network(options.architecture, options.fusion)
         self.network = network.to(self.device).to(memory_format=torch.channels_last)
         self.average = AveragedModel(self.network, options.ema_decay)
         self.optimizer = self._make_optimizer()

@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import logging
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -13,7 +14,7 @@ from typing import Any
 from torch import Tensor, nn
 
 from seg_ros.unseen.network_published import PublishedUcn
-from seg_ros.unseen.network_small import SmallUcn, SmallUcnConfig
+from seg_ros.unseen.network_small import TRAINED, SmallUcn, SmallUcnConfig
 from seg_ros.unseen.preprocessing import PUBLISHED, SMALL, Preprocessing
 from seg_ros.weights import Weights
 
@@ -38,13 +39,20 @@ class LoadedNetwork:
 def build_network(architecture: str, **config: Any) -> nn.Module:
     """Build 'ucn_small' or 'ucn_resnet34' with random weights; config as in their classes."""
     if architecture == 'ucn_small':
-        if 'widths' in config:
-            config['widths'] = tuple(config['widths'])
+        for name in {'widths', 'blocks'} & config.keys():
+            config[name] = tuple(config[name])
         return SmallUcn(SmallUcnConfig(**config))
     if architecture == 'ucn_resnet34':
         return PublishedUcn(**config)
     raise ValueError(
         f'architecture {architecture!r} is unknown; accepted: {", ".join(ARCHITECTURES)}')
+
+
+def new_network(architecture: str, fusion: str) -> nn.Module:
+    """Build the network that a training starts with, with random weights."""
+    if architecture == 'ucn_small':
+        return SmallUcn(dataclasses.replace(TRAINED, fusion=fusion))
+    return build_network(architecture, fusion=fusion)
 
 
 def default_preprocessing(architecture: str) -> Preprocessing:

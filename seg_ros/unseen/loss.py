@@ -16,12 +16,13 @@ IGNORED = -1
 
 @dataclass(frozen=True)
 class LossOptions:
-    """Weigh the terms; alpha, delta and the first two weights are the paper's."""
+    """Weigh the terms; all but ``meeting_weight`` are the paper's."""
 
     alpha: float = 0.02
     delta: float = 0.5
     intra_weight: float = 10.0
     inter_weight: float = 10.0
+    meeting_weight: float = 0.0
 
 
 @dataclass(frozen=True, eq=False)
@@ -30,6 +31,7 @@ class ClusteringLoss:
 
     intra: Tensor
     inter: Tensor
+    meeting: Tensor
     total: Tensor
 
 
@@ -41,8 +43,9 @@ def clustering_loss(
     ``embedding`` (B, D, h, w) unit vectors; ``labels`` (B, h, w) integers, one cluster per value,
     -1 ignored. With d(a, b) = (1 - a.b) / 2: intra is the mean of d^2 over a cluster's pixels
     with d >= alpha, averaged over clusters; inter is the mean over pairs of clusters of
-    max(delta - d, 0)^2, 0 for fewer than two. An image without labels counts as 0. Raises
-    ValueError for other shapes or dtypes.
+    max(delta - d, 0)^2, 0 for fewer than two; meeting, which is not in the paper, is the same mean
+    over the pairs of objects (labels above 0) that meet in the image: among all pairs they weigh
+    little. An image without labels counts as 0. Raises ValueError for other shapes or dtypes.
     """
     _check(embedding, labels)
     options = options or LossOptions()
@@ -51,9 +54,12 @@ def clustering_loss(
     counts = members.sum(dim=1)
     means = functional.normalize(members.transpose(1, 2) @ pixels, dim=-1, eps=1e-12)
     intra = _intra(pixels, members, means, counts > 0, options.alpha)
-    inter = _inter(means, counts > 0, options.delta)
-    total = options.intra_weight * intra + options.inter_weight * inter
-    return ClusteringLoss(intra, inter, total)
+    present = counts > 0
+    inter = _inter(means, present[:, :, None] & present[:, None, :], options.delta)
+    meeting = _inter(means, meeting_pairs(labels, present.shape[1]), options.delta)
+    total = (options.intra_weight * intra + options.inter_weight * inter
+             + options.meeting_weight * meeting)
+    return ClusteringLoss(intra, inter, meeting, total)
 
 
 def _check(embedding: Tensor, labels: Tensor) -> None:
@@ -82,11 +88,38 @@ def _intra(
     return (per_cluster.sum(dim=1) / clusters).mean()
 
 
-def _inter(means: Tensor, present: Tensor, delta: float) -> Tensor:
+def _inter(means: Tensor, pairs: Tensor, delta: float) -> Tensor:
     distance = (1 - means @ means.transpose(1, 2)) / 2
-    pairs = (present[:, :, None] & present[:, None, :]).triu(diagonal=1)
+    pairs = pairs.triu(diagonal=1)
     penalty = (delta - distance).clamp(min=0).square() * pairs
     return (penalty.sum(dim=(1, 2)) / pairs.sum(dim=(1, 2)).clamp(min=1)).mean()
+
+
+def meeting_pairs(labels: Tensor, count: int, reach: int = 2) -> Tensor:
+    """Return (B, count, count) bool: which objects lie within `reach` cells of one another.
+
+    ``labels`` (B, h, w) integers below count; 0, the background, meets nothing.
+    """
+    batch = len(labels)
+    image = torch.arange(batch, device=labels.device)[:, None, None]
+    met = torch.zeros(batch * count * count, dtype=torch.bool, device=labels.device)
+    near = [pair for distance in range(1, reach + 1) for pair in _neighbours(labels, distance)]
+    for first, second in near:
+        differ = (first > 0) & (second > 0) & (first != second)
+        place = (image * count + first) * count + second
+        met[place[differ]] = True
+    pairs = met.view(batch, count, count)
+    return pairs | pairs.transpose(1, 2)
+
+
+def _neighbours(values: Tensor, reach: int) -> list[tuple[Tensor, Tensor]]:
+    """Return the views of (B, h, w) whose pixels lie `reach` to the right, and below."""
+    pairs = []
+    for dim in (1, 2):
+        start = min(reach, values.shape[dim])
+        length = values.shape[dim] - start
+        pairs.append((values.narrow(dim, 0, length), values.narrow(dim, start, length)))
+    return pairs
 
 
 def border_loss(
@@ -94,42 +127,66 @@ def border_loss(
 ) -> Tensor:
     """Push apart pixels `reach` to the right or below that lie in different clusters.
 
-    Shapes as in clustering_loss. Returns the mean of max(delta - d, 0)^2 over those pairs, 0 if
-    none. Not in the paper: its mean over all pairs of clusters says little about those that touch.
+    Shapes as in clustering_loss. Returns the mean of max(delta - d, 0)^2 over those pairs, once
+    over pairs of objects and once over those with the background (label 0), and of the two the
+    mean: most borders are with the background. 0 where there are none. Not in the paper: its mean
+    over all pairs of clusters says little about those that touch.
     """
     _check(embedding, labels)
     pixels = embedding.movedim(1, -1).flatten(0, 2)
     index = torch.arange(labels.numel(), device=labels.device).view(labels.shape)
-    penalties = []
-    for dim in (1, 2):
-        start = min(reach, labels.shape[dim])
-        length = labels.shape[dim] - start
-        first, second = labels.narrow(dim, 0, length), labels.narrow(dim, start, length)
+    near, far, objects = [], [], []
+    for (first, second), (here, there) in zip(
+            _neighbours(labels, reach), _neighbours(index, reach), strict=True):
         differ = (first >= 0) & (second >= 0) & (first != second)
-        near = index.narrow(dim, 0, length)[differ]
-        far = index.narrow(dim, start, length)[differ]
-        distance = (1 - (pixels[near] * pixels[far]).sum(dim=1)) / 2
-        penalties.append((delta - distance).clamp(min=0).square())
-    values = torch.cat(penalties)
-    return values.sum() / max(len(values), 1)
+        near.append(here[differ])
+        far.append(there[differ])
+        objects.append(((first > 0) & (second > 0))[differ])
+    distance = (1 - (pixels[torch.cat(near)] * pixels[torch.cat(far)]).sum(dim=1)) / 2
+    penalty = (delta - distance).clamp(min=0).square()
+    between = torch.cat(objects).to(penalty.dtype)
+    shares = torch.stack([between, 1 - between])
+    means = shares @ penalty / shares.sum(dim=1).clamp(min=1)
+    return means.sum() / (shares.sum(dim=1) > 0).sum().clamp(min=1)
+
+
+def contact_cells(labels: Tensor) -> Tensor:
+    """Return (B, h, w) bool: the cells whose 3x3 neighbourhood holds two objects or more."""
+    objects = labels.to(torch.float32)[:, None]
+    highest = functional.max_pool2d(objects, 3, 1, 1)
+    beyond = objects.new_tensor(torch.finfo(torch.float32).max)
+    lowest = -functional.max_pool2d(-torch.where(objects > 0, objects, beyond), 3, 1, 1)
+    return (lowest < highest)[:, 0]
+
+
+def contact_loss(logits: Tensor, labels: Tensor) -> Tensor:
+    """Return binary cross-entropy plus Dice loss of logits (B, 1, h, w) against contact_cells.
+
+    ``labels`` (B, h, w); -1 is ignored.
+    """
+    return _mask_loss(logits, contact_cells(labels), labels >= 0)
 
 
 def foreground_loss(logits: Tensor, labels: Tensor) -> Tensor:
     """Return binary cross-entropy plus Dice loss of logits (B, 1, h, w) against labels > 0.
 
-    ``labels`` (B, h, w); -1 is ignored. Dice is taken over the whole batch, smoothed by one pixel.
+    ``labels`` (B, h, w); -1 is ignored.
     """
-    if logits.shape != (labels.shape[0], 1, *labels.shape[1:]):
+    return _mask_loss(logits, labels > 0, labels >= 0)
+
+
+def _mask_loss(logits: Tensor, mask: Tensor, counted: Tensor) -> Tensor:
+    """Take the loss where `counted` holds; Dice is over the whole batch, smoothed by a pixel."""
+    if logits.shape != (mask.shape[0], 1, *mask.shape[1:]):
         raise ValueError(
-            f'logits {tuple(logits.shape)} and labels {tuple(labels.shape)} do not fit: '
+            f'logits {tuple(logits.shape)} and labels {tuple(mask.shape)} do not fit: '
             'give (B, 1, h, w) and (B, h, w)'
         )
-    known = (labels >= 0).to(logits.dtype)
-    target = (labels > 0).to(logits.dtype)
+    known, target = counted.to(logits.dtype), mask.to(logits.dtype)
     flat = logits[:, 0]
     entropy = functional.binary_cross_entropy_with_logits(flat, target, reduction='none')
     entropy = (entropy * known).sum() / known.sum().clamp(min=1)
     probability = flat.sigmoid() * known
     overlap = (probability * target).sum()
-    dice = 1 - (2 * overlap + 1) / (probability.sum() + target.sum() + 1)
+    dice = 1 - (2 * overlap + 1) / (probability.sum() + (target * known).sum() + 1)
     return entropy + dice

@@ -16,12 +16,19 @@ FUSIONS = ('add', 'cat', 'early', 'color', 'depth')
 
 @dataclasses.dataclass(frozen=True)
 class SmallUcnConfig:
-    """Describe a small network; the widths are channels at strides 2, 4, 8, 16 and 32."""
+    """Describe a small network; the defaults are those of weights that don't say otherwise.
+
+    ``widths`` are channels at strides 2, 4, 8, 16 and 32, ``blocks`` the residual blocks beyond
+    the first at strides 4, 8, 16 and 32, ``raised_blocks`` those of the way up at stride 4.
+    """
 
     fusion: str = 'add'
     embedding_dim: int = 32
     widths: tuple[int, ...] = (16, 40, 80, 128, 160)
     head_width: int = 24
+    blocks: tuple[int, ...] = (0, 0, 1, 0)
+    raised_blocks: int = 0
+    contact_head: bool = False
 
     def __post_init__(self) -> None:
         """Refuse what cannot be built, with a ValueError."""
@@ -29,6 +36,10 @@ class SmallUcnConfig:
             raise ValueError(f'fusion {self.fusion!r} is unknown; accepted: {", ".join(FUSIONS)}')
         if len(self.widths) != 5 or min(self.widths) < 1:
             raise ValueError(f'widths {self.widths}: give five positive channel counts')
+        if len(self.blocks) != 4 or min(*self.blocks, self.raised_blocks) < 0:
+            raise ValueError(
+                f'blocks {self.blocks}, raised_blocks {self.raised_blocks}: give four counts and '
+                'one, from 0')
         if self.embedding_dim < 2 or self.head_width < 1:
             raise ValueError(
                 f'embedding_dim {self.embedding_dim}, head_width {self.head_width}: '
@@ -36,7 +47,14 @@ class SmallUcnConfig:
 
     def as_dict(self) -> dict[str, Any]:
         """Return the fields as JSON values."""
-        return {**dataclasses.asdict(self), 'widths': list(self.widths)}
+        return {**dataclasses.asdict(self), 'widths': list(self.widths),
+                'blocks': list(self.blocks)}
+
+
+# What a training builds: 1.6 times the operations of the defaults, and a head for contacts.
+TRAINED = SmallUcnConfig(
+    widths=(16, 48, 88, 128, 152), head_width=32, blocks=(0, 1, 1, 1), raised_blocks=1,
+    contact_head=True)
 
 
 def conv_unit(inputs: int, outputs: int, kernel: int = 3, stride: int = 1) -> nn.Sequential:
@@ -168,6 +186,14 @@ class Block(nn.Module):
         return functional.relu(self.second(first) + (features if self.residual else first))
 
 
+def stage(inputs: int, outputs: int, more: int) -> nn.Module:
+    """Build a block that halves the resolution, and more that keep it."""
+    first = Block(inputs, outputs, stride=2)
+    if not more:
+        return first
+    return nn.Sequential(first, *(Block(outputs, outputs) for _ in range(more)))
+
+
 class Merge(nn.Module):
     """Bring coarse features up to a skip's resolution, add both, convolve."""
 
@@ -243,16 +269,20 @@ class SmallUcn(nn.Module):
         self.stems = Stems(config)
         factor = self.stems.factor
         self.enter = conv_unit(factor * quarter + 2, quarter)
-        self.down8 = Block(quarter, eighth, stride=2)
-        self.down16 = nn.Sequential(
-            Block(eighth, sixteenth, stride=2), Block(sixteenth, sixteenth))
-        self.down32 = Block(sixteenth, deepest, stride=2)
+        self.enter.extend(Block(quarter, quarter) for _ in range(config.blocks[0]))
+        self.down8 = stage(quarter, eighth, config.blocks[1])
+        self.down16 = stage(eighth, sixteenth, config.blocks[2])
+        self.down32 = stage(sixteenth, deepest, config.blocks[3])
         self.up16 = Merge(deepest, sixteenth, sixteenth)
         self.up8 = Merge(sixteenth, eighth, eighth)
         self.up4 = Merge(eighth, quarter, quarter)
+        self.raised4 = nn.Sequential(
+            *(Block(quarter, quarter) for _ in range(config.raised_blocks)))
         self.up2 = Merge(quarter, factor * half, config.head_width)
         self.embedding_head = Pointwise(config.head_width, config.embedding_dim)
         self.foreground_head = Pointwise(config.head_width, 1)
+        if config.contact_head:
+            self.contact_head = Pointwise(config.head_width, 1)
 
     def features(self, color: Tensor, xyz: Tensor) -> Tensor:
         """Return the features (B, head_width, h/2, w/2) that the heads read."""
@@ -261,17 +291,21 @@ class SmallUcn(nn.Module):
         at8 = self.down8(at4)
         at16 = self.down16(at8)
         raised = self.up16(self.down32(at16), at16)
-        return self.up2(self.up4(self.up8(raised, at8), at4), at2)
+        return self.up2(self.raised4(self.up4(self.up8(raised, at8), at4)), at2)
 
-    def heads(self, features: Tensor) -> tuple[Tensor, Tensor]:
-        """Map features to unit embeddings (B, D, h/2, w/2) and foreground logits (B, 1, ...)."""
+    def heads(self, features: Tensor) -> tuple[Tensor, ...]:
+        """Map features to what `forward` returns."""
         embedding = functional.normalize(self.embedding_head(features), dim=1, eps=1e-6)
-        return embedding, self.foreground_head(features)
+        foreground = self.foreground_head(features)
+        if not self.config.contact_head:
+            return embedding, foreground
+        return embedding, foreground, self.contact_head(features)
 
-    def forward(self, color: Tensor, xyz: Tensor) -> tuple[Tensor, Tensor]:
+    def forward(self, color: Tensor, xyz: Tensor) -> tuple[Tensor, ...]:
         """Map colour (B, 3, h, w), preprocessed RGB, and xyz (B, 3, h, w), metres, 0 = none.
 
-        Returns unit embeddings (B, D, h/2, w/2) and foreground logits (B, 1, h/2, w/2). Height
-        and width must be even.
+        Returns unit embeddings (B, D, h/2, w/2), foreground logits (B, 1, h/2, w/2) and, with a
+        contact head, logits (B, 1, h/2, w/2) of lying where two objects meet. Height and width
+        must be even.
         """
         return self.heads(self.features(color, xyz))

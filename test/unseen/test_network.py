@@ -11,6 +11,7 @@ from torch import nn
 from seg_ros.unseen.network_published import PublishedUcn
 from seg_ros.unseen.network_small import (
     FUSIONS,
+    TRAINED,
     GeometryFeatures,
     Pointwise,
     SmallUcn,
@@ -47,12 +48,22 @@ def plane_points(height, width, normal, offset, focal=100.0):
     return torch.from_numpy(rays * depth)[None].float()
 
 
-def test_small_network_keeps_to_its_budget():
-    network = SmallUcn()
+@pytest.mark.parametrize('config', [SmallUcnConfig(), TRAINED])
+def test_small_network_keeps_to_its_budget(config):
+    network = SmallUcn(config)
     parameters = sum(p.numel() for p in network.parameters())
     per_thousand_pixels = multiply_adds(network, 240, 320) / (240 * 320 / 1000)
     assert parameters <= 2.0e6
     assert per_thousand_pixels <= 20e6
+
+
+def test_more_blocks_and_a_contact_head_keep_the_shapes():
+    config = SmallUcnConfig(
+        'add', 8, TINY.widths, 8, blocks=(1, 0, 2, 1), raised_blocks=1, contact_head=True)
+    with torch.no_grad():
+        outputs = SmallUcn(config).eval()(torch.randn(1, 3, 32, 48), torch.rand(1, 3, 32, 48))
+    assert [tuple(value.shape) for value in outputs] == [
+        (1, 8, 16, 24), (1, 1, 16, 24), (1, 1, 16, 24)]
 
 
 @pytest.mark.parametrize('fusion', FUSIONS)
@@ -158,7 +169,8 @@ def test_pointwise_is_the_same_in_training_as_at_run_time():
 @pytest.mark.parametrize(
     ('config', 'message'),
     [({'fusion': 'sum'}, 'accepted: add, cat, early, color, depth'),
-     ({'widths': (8, 8)}, 'five positive'), ({'embedding_dim': 1}, 'at least 2')])
+     ({'widths': (8, 8)}, 'five positive'), ({'blocks': (1, 0)}, 'four counts'),
+     ({'raised_blocks': -1}, 'four counts'), ({'embedding_dim': 1}, 'at least 2')])
 def test_small_network_refuses(config, message):
     with pytest.raises(ValueError, match=message):
         SmallUcnConfig(**config)
