@@ -4,7 +4,8 @@
 """Score a method, or label images made earlier, on a folder with ground truth.
 
 Overlap and boundary precision, recall and F, and the share of objects with F above 0.75, per
-frame and as the plain mean over frames.
+frame and as the plain mean over frames. Clean synthetic frames get a simulated camera by --sensor;
+--robustness scores them under one trouble after the other, --failures says what went wrong.
 """
 
 from __future__ import annotations
@@ -16,8 +17,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from seg_ros.core.io import FrameFolder
+    from seg_ros.evaluation.failures import FailureCount
     from seg_ros.evaluation.folder import FolderScore, Predict
+    from seg_ros.evaluation.sources import CameraFolder
     from seg_ros.evaluation.unseen_metrics import FrameScore, MeanScore
 
 HELP = 'score a method on a folder with ground truth'
@@ -37,16 +39,78 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         '--predictions', type=Path, metavar='DIR',
         help='score the NAME-labels.png of this folder instead of running a method',
     )  # fmt: skip
+    _add_camera_arguments(parser)
+    group = parser.add_argument_group('reports')
+    group.add_argument('--failures', action='store_true',
+                       help='say why objects with F <= 0.75 were not found')
+    group.add_argument('--robustness', action='store_true',
+                       help='score clean synthetic frames under lost depth, noise, darkness ...')
+    group.add_argument('--markdown', type=Path, metavar='FILE',
+                       help='write the table of --robustness to a file')
     add_method_arguments(parser)
 
 
+def _add_camera_arguments(parser: argparse.ArgumentParser) -> None:
+    group = parser.add_argument_group('frames')
+    group.add_argument('--frames', type=int, default=0, metavar='N',
+                       help='take N evenly spaced frames (default: all)')
+    group.add_argument('--sensor', default='', metavar='MODEL',
+                       help='see clean synthetic frames through a simulated camera: random, '
+                            'realsense, kinect, tof, clean')
+    group.add_argument('--noise-seed', type=int, default=0, metavar='SEED',
+                       help='seed of the simulated camera (default 0)')
+    group.add_argument('--blank', choices=('none', 'color', 'depth'), default='none',
+                       help='take colour or depth away')
+
+
 def run(args: argparse.Namespace) -> int:
-    """Print the table, write the JSON; 1 where a frame could not be scored."""
-    from seg_ros.core.io import FrameFolder, write_atomically
+    """Print the tables, write the JSON; 1 where a frame could not be scored."""
+    from seg_ros.core.io import FrameFolder
+    from seg_ros.evaluation.sources import Camera, CameraFolder
+
+    _refuse_contradictions(args)
+    camera = Camera(args.sensor, args.noise_seed, args.blank)
+    folder = CameraFolder(FrameFolder(args.folder), camera, args.frames)
+    return _robustness(args, folder) if args.robustness else _scores(args, folder)
+
+
+def _refuse_contradictions(args: argparse.Namespace) -> None:
+    if args.predictions and (args.sensor or args.robustness or args.blank != 'none'):
+        raise ValueError('--predictions were made earlier: --sensor, --blank and --robustness '
+                         'need a method that runs now')
+    if args.markdown and not args.robustness:
+        raise ValueError('--markdown is the table of --robustness: give both')
+    if args.robustness and (args.blank != 'none' or args.failures):
+        raise ValueError('--robustness is a report of its own: leave --blank and --failures out')
+
+
+def _robustness(args: argparse.Namespace, folder: CameraFolder) -> int:
+    from seg_ros.cli._method import describe_run, load_segmenter
+    from seg_ros.core.io import write_atomically
+    from seg_ros.evaluation.robustness import markdown, robustness
+
+    segmenter = load_segmenter(args)
+    rows = robustness(
+        folder.folder, folder.names, lambda frame: _labels(segmenter.segment(frame)),
+        sensor=args.sensor or 'random', seed=args.noise_seed,
+        report=lambda row: print(markdown([row]).splitlines()[2], flush=True))
+    if args.markdown:
+        write_atomically(args.markdown, markdown(rows).encode())
+    if args.json:
+        report = {'folder': str(args.folder), **describe_run(args, segmenter),
+                  'rows': [row.as_dict() for row in rows]}
+        write_atomically(args.json, (json.dumps(report, indent=1) + '\n').encode())
+    return 0
+
+
+def _scores(args: argparse.Namespace, folder: CameraFolder) -> int:
+    from seg_ros.core.io import write_atomically
     from seg_ros.evaluation.folder import evaluate_folder
 
-    folder = FrameFolder(args.folder)
     predict, setting = _from_files(args) if args.predictions else _from_method(args, folder)
+    count = None
+    if args.failures:
+        predict, count = _counted(predict, folder)
     width = max(len('mean'), *map(len, folder.names))
     print(' '.join([f'{"frame":{width}}', *(f'{name:>6}' for name in _COLUMNS), 'found/true']))
     found = evaluate_folder(
@@ -55,10 +119,27 @@ def run(args: argparse.Namespace) -> int:
     if found.scores:
         print(_row('mean', found.mean(), width))
     _print_rest(found)
+    if count is not None and found.scores:
+        print('', *count.table(), sep='\n')
     if args.json:
         report = {'folder': str(args.folder), **setting, **found.as_dict()}
         write_atomically(args.json, (json.dumps(report, indent=1) + '\n').encode())
     return 1 if found.failed else 0
+
+
+def _counted(predict: Predict, folder: CameraFolder) -> tuple[Predict, FailureCount]:
+    """Return the predictor and a count that fills as it is called."""
+    from seg_ros.evaluation.failures import FailureCount
+
+    count = FailureCount()
+
+    def counting(name: str) -> Any:
+        predicted, truth = predict(name), folder.labels(name)
+        if truth is not None and truth.shape == predicted.shape:
+            count.add(truth, predicted, folder.frame(name).depth)
+        return predicted
+
+    return counting, count
 
 
 def _row(name: str, score: FrameScore | MeanScore, width: int) -> str:
@@ -86,17 +167,23 @@ def _from_files(args: argparse.Namespace) -> tuple[Predict, dict[str, Any]]:
 
 
 def _from_method(
-    args: argparse.Namespace, folder: FrameFolder
+    args: argparse.Namespace, folder: CameraFolder
 ) -> tuple[Predict, dict[str, Any]]:
     from seg_ros.cli._method import describe_run, load_segmenter, timed_segment
-    from seg_ros.core.results import Instances
 
     segmenter = load_segmenter(args)
 
     def predict(name: str) -> Any:
-        result, _ = timed_segment(segmenter, folder.frame(name))
-        if not isinstance(result, Instances):
-            raise ValueError(f'{segmenter.method} finds classes, not instances: none to score')
-        return result.labels
+        return _labels(timed_segment(segmenter, folder.frame(name))[0])
 
-    return predict, describe_run(args, segmenter)
+    frames = {'sensor': args.sensor, 'noise_seed': args.noise_seed, 'blank': args.blank}
+    return predict, {**describe_run(args, segmenter), 'frames_as_seen': frames}
+
+
+def _labels(result: Any) -> Any:
+    """Return the labels of instances; ValueError for classes."""
+    from seg_ros.core.results import Instances
+
+    if not isinstance(result, Instances):
+        raise ValueError(f'{type(result).__name__} holds classes, not instances: none to score')
+    return result.labels

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from seg_ros.core.io import FrameFolder
+from seg_ros.evaluation.sources import FrameSource
 from seg_ros.evaluation.unseen_metrics import FrameScore, MeanScore, evaluate_frame, mean_score
 
 Predict = Callable[[str], npt.NDArray[np.integer]]
@@ -41,7 +41,7 @@ class FolderScore:
 
 
 def evaluate_folder(
-    folder: FrameFolder,
+    folder: FrameSource,
     predict: Predict,
     report: Callable[[str, FrameScore], None] = lambda name, score: None,
 ) -> FolderScore:
@@ -62,8 +62,9 @@ def evaluate_folder(
             found.failed[name] = str(error)
         else:
             report(name, found.scores[name])
-    if len(found.without_truth) == len(folder):
+    if len(found.without_truth) == len(folder.names):
         raise ValueError(
-            f'{folder.folder} has no ground truth: NAME-labels.png beside NAME-color.png'
+            f'{len(folder.names)} frames have no ground truth: NAME-labels.png beside '
+            'NAME-color.png'
         )
     return found

@@ -106,6 +106,17 @@ def mean_score(scores: Sequence[FrameScore]) -> MeanScore:
     )
 
 
+def contingency_of(truth_labels: Labels, predicted_labels: Labels) -> npt.NDArray[np.int64]:
+    """Return the pixels (T + 1, P + 1) that true and predicted objects share.
+
+    Rows and columns by ascending label, the background last. Raises ValueError for labels that
+    evaluate_frame refuses.
+    """
+    truth, rows = _compact(truth_labels, 'true')
+    predicted, columns = _compact(predicted_labels, 'predicted')
+    return _contingency(truth, predicted, rows, columns)
+
+
 def boundary_radius(height: int, width: int) -> int:
     """Return the boundary tolerance in pixels: ceil(0.003 * diagonal)."""
     return math.ceil(BOUNDARY_TOLERANCE * math.hypot(height, width))

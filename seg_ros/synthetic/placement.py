@@ -12,6 +12,12 @@ import numpy as np
 from seg_ros.synthetic.mesh import Array, random_rotation, rotation_about
 from seg_ros.synthetic.objects import ObjectModel, Rng
 
+# How often a thing is pushed against another one, and what is left between them, metres.
+TOUCHING_SHARE = 0.4
+TOUCHING_GAP_M = 0.0004
+# Height from which things fall onto what is below them, metres.
+FALL_M = 0.004
+
 
 @dataclass(frozen=True, eq=False)
 class Placed:
@@ -87,6 +93,10 @@ def _grown(outline: Array, margin_m: float) -> Array:
     return centre + offset * (1 + margin_m / np.maximum(length, 1e-6))
 
 
+def _reach(outline: Array) -> float:
+    return float(np.linalg.norm(outline, axis=1).max())
+
+
 class Layout:
     """Collect outlines on the table and find free places among them."""
 
@@ -100,17 +110,39 @@ class Layout:
         points = model.points() @ rotation.T
         outline = footprint(points)
         margin = self.rng.choice([0.001, self.rng.uniform(0.001, 0.05)])
+        touching = len(self.outlines) > 0 and self.rng.random() < TOUCHING_SHARE
         for _ in range(tries):
-            place = self.rng.normal(size=2) * self.spread_m * 0.55
+            place = self._beside(outline) if touching else self._anywhere()
             if np.max(np.abs(place)) > self.spread_m:
                 continue
-            moved = _grown(outline + place, margin)
-            if not any(
-                self._near(moved, other) and overlap(moved, other) for other in self.outlines
-            ):
+            moved = outline + place if touching else _grown(outline + place, margin)
+            if not self._taken(moved):
                 self.outlines.append(outline + place)
                 return Placed(model, rotation, np.array([*place, -points[:, 2].min()]))
         return None
+
+    def _anywhere(self) -> Array:
+        return self.rng.normal(size=2) * self.spread_m * 0.55
+
+    def _beside(self, outline: Array) -> Array:
+        """Return the place at which an outline touches one that is there, from a random side."""
+        other = self.outlines[int(self.rng.integers(len(self.outlines)))]
+        angle = self.rng.uniform(0, 2 * np.pi)
+        side = np.array([np.cos(angle), np.sin(angle)])
+        middle = other.mean(axis=0)
+        near, far = 0.0, _reach(other - middle) + _reach(outline)
+        for _ in range(9):
+            half = (near + far) / 2
+            if overlap(outline + middle + half * side, other):
+                near = half
+            else:
+                far = half
+        return np.asarray(middle + (far + TOUCHING_GAP_M) * side)
+
+    def _taken(self, outline: Array) -> bool:
+        return any(
+            self._near(outline, other) and overlap(outline, other) for other in self.outlines
+        )
 
     @staticmethod
     def _near(a: Array, b: Array) -> bool:
@@ -183,34 +215,47 @@ def _fits_above(candidate: Placed, placed: list[Placed], base: int) -> bool:
     )
 
 
-def _target(placed: list[Placed], rng: Rng) -> Placed | None:
-    """Choose what an object falls on: often something hollow that stands upright, now and then the
-    bare table.
+def _target(placed: list[Placed], model: ObjectModel, rng: Rng) -> Placed | None:
+    """Choose what an object falls on: often something upright that it fits into, now and then
+    the bare table.
     """
-    hollow = [one for one in placed if one.model.cavity and one.rotation[2, 2] > 0.999]
-    if hollow and rng.random() < 0.4:
+    half = 0.5 * float(np.min(np.ptp(model.points(), axis=0)[:2]))
+    hollow = [
+        one for one in placed
+        if one.model.cavity and one.rotation[2, 2] > 0.999 and one.model.cavity[0] > half
+    ]
+    if hollow and rng.random() < 0.45:
         return hollow[int(rng.integers(len(hollow)))]
-    return placed[int(rng.integers(len(placed)))] if placed and rng.random() < 0.75 else None
+    return placed[int(rng.integers(len(placed)))] if placed and rng.random() < 0.8 else None
 
 
 def drop_poses(
     models: list[ObjectModel], placed: list[Placed], rng: Rng, spread_m: float
 ) -> list[Placed]:
-    """Hold objects above others, in cavities' middles and over tops, one higher than the next,
-    ready to fall.
+    """Hold objects over others, in cavities' middles and over tops, ready to fall a little.
+
+    Each hangs just above all that its outline covers, those held before it included: stacks
+    stay stacks.
     """
     held: list[Placed] = []
-    ceiling = max([float(one.points()[:, 2].max()) for one in placed], default=0.0) + 0.02
+    below = [(footprint(one.points()), float(one.points()[:, 2].max())) for one in placed]
     for model in models:
-        target = _target(placed, rng)
-        rotation = resting_rotation(model, rng) if rng.random() < 0.7 else random_rotation(rng)
+        target = _target(placed + held, model, rng)
+        rotation = resting_rotation(model, rng) if rng.random() < 0.8 else random_rotation(rng)
         points = model.points() @ rotation.T
-        if target is not None:
-            spread = 0.1 if target.model.cavity else rng.choice([0.15, 0.6])
-            size = np.ptp(target.points()[:, :2], axis=0)
-            place = target.translation[:2] + rng.normal(size=2) * spread * size * 0.3
-        else:
-            place = rng.normal(size=2) * spread_m * 0.4
-        held.append(Placed(model, rotation, np.array([*place, ceiling - points[:, 2].min()])))
-        ceiling += float(np.ptp(points[:, 2])) + 0.01
+        place = _drop_place(target, rng, spread_m)
+        outline = footprint(points) + place
+        ceiling = max([top for other, top in below if overlap(outline, other)], default=0.0)
+        low = ceiling + FALL_M
+        held.append(Placed(model, rotation, np.array([*place, low - points[:, 2].min()])))
+        below.append((outline, low + float(np.ptp(points[:, 2]))))
     return held
+
+
+def _drop_place(target: Placed | None, rng: Rng, spread_m: float) -> Array:
+    if target is None:
+        return rng.normal(size=2) * spread_m * 0.4
+    spread = 0.1 if target.model.cavity else rng.choice([0.08, 0.25, 0.6])
+    points_xy = target.points()[:, :2]
+    offset = rng.normal(size=2) * spread * 0.3 * np.ptp(points_xy, axis=0)
+    return np.asarray(points_xy.mean(axis=0) + offset)

@@ -64,7 +64,7 @@ def _room_material(
     """Draw a material of the room: mostly quiet colours."""
     if rng.random() < vivid_share:
         return material(rng, patterns, finishes, size)
-    with textures.muted():
+    with textures.colors_of(textures.room_color):
         return material(rng, patterns, finishes, size)
 
 

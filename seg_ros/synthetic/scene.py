@@ -10,7 +10,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from seg_ros.core.frame import CameraModel
-from seg_ros.synthetic import catalogue
+from seg_ros.synthetic import catalogue, textures
 from seg_ros.synthetic.mesh import Array
 from seg_ros.synthetic.objects import ObjectModel, Rng, varied
 from seg_ros.synthetic.physics import settle
@@ -41,7 +41,7 @@ class SceneOptions:
     height: int = 240
     physics: str = 'mujoco'
     empty_share: float = 0.02
-    max_objects: int = 25
+    max_objects: int = 30
 
     def __post_init__(self) -> None:
         if self.physics not in ('mujoco', 'none'):
@@ -72,22 +72,24 @@ def scene_rng(seed: int, index: int) -> Rng:
 def _draw_count(rng: Rng, options: SceneOptions) -> int:
     if rng.random() < options.empty_share:
         return 0
-    typical = 1 + rng.gamma(3.0, 2.6)
+    typical = 1 + rng.gamma(2.2, 3.9)
     return int(min(max(round(typical), 1), options.max_objects))
 
 
 def _draw_models(
     rng: Rng, count: int, meshes: Sequence[ObjectModel], mesh_share: float = 0.2
 ) -> list[ObjectModel]:
-    """Draw objects; now and then several alike, as in a kitchen cupboard."""
+    """Draw objects; now and then several alike, or all of one tone."""
+    palette = textures.toned(rng) if rng.random() < 0.12 else textures.natural_color
     models: list[ObjectModel] = []
-    while len(models) < count:
-        if meshes and rng.random() < mesh_share:
-            models.append(varied(meshes[int(rng.integers(len(meshes)))], rng))
-        else:
-            models.append(catalogue.draw_object(rng))
-        if rng.random() < 0.06:
-            models.append(models[-1])
+    with textures.colors_of(palette):
+        while len(models) < count:
+            if meshes and rng.random() < mesh_share:
+                models.append(varied(meshes[int(rng.integers(len(meshes)))], rng))
+            else:
+                models.append(catalogue.draw_object(rng))
+            while rng.random() < 0.1:
+                models.append(models[-1] if rng.random() < 0.7 else varied(models[-1], rng))
     return models[:count]
 
 
@@ -102,7 +104,7 @@ def draw_objects(
     spread = float(np.clip(0.075 * np.sqrt(len(models) + 1) * crowd + 0.06, 0.12, 0.5))
     if options.physics == 'none':
         return lay_out(models, rng, spread), spread
-    dropped = int(round(len(models) * rng.choice([0.0, 0.2, 0.4, 0.9], p=[0.35, 0.35, 0.2, 0.1])))
+    dropped = int(round(len(models) * rng.choice([0.0, 0.25, 0.5, 0.9], p=[0.2, 0.3, 0.3, 0.2])))
     standing = lay_out(models[dropped:], rng, spread, float(rng.choice([0.05, 0.2, 0.5])))
     return settle(standing + drop_poses(models[:dropped], standing, rng, spread)), spread
 

@@ -19,21 +19,40 @@ Field = NDArray[np.float32]
 Rng = np.random.Generator
 
 
-_muted = False
+Palette = Callable[[Rng], NDArray[np.float32]]
+
+_palette: Palette | None = None
 
 
 @contextmanager
-def muted() -> Iterator[None]:
-    """Draw the colours of rooms meanwhile: white, grey, beige, brown, seldom vivid."""
-    global _muted
-    before, _muted = _muted, True
+def colors_of(palette: Palette) -> Iterator[None]:
+    """Draw all colours from a palette meanwhile."""
+    global _palette
+    before, _palette = _palette, palette
     try:
         yield
     finally:
-        _muted = before
+        _palette = before
 
 
-def _room_color(rng: Rng) -> NDArray[np.float32]:
+def toned(rng: Rng) -> Palette:
+    """Draw a palette of one tone, in which neighbours look alike; black and white stay in it."""
+    hue, saturation, value = rng.random(), rng.uniform(0, 0.9), rng.uniform(0.15, 1.0)
+    width = rng.uniform(0.01, 0.06)
+
+    def color(rng: Rng) -> NDArray[np.float32]:
+        if rng.random() < 0.1:
+            return np.full(3, rng.choice([20.0, 240.0]), np.float32)
+        hsv = ((hue + rng.normal() * width) % 1.0,
+               float(np.clip(saturation + rng.normal() * 0.1, 0, 1)),
+               float(np.clip(value + rng.normal() * 0.12, 0.03, 1)))
+        return np.asarray(colorsys.hsv_to_rgb(*hsv), dtype=np.float32) * 255
+
+    return color
+
+
+def room_color(rng: Rng) -> NDArray[np.float32]:
+    """Draw a colour of rooms: white, grey, beige, brown, seldom vivid."""
     pick = rng.random()
     if pick < 0.45:
         hsv = (rng.random(), rng.uniform(0.0, 0.12), rng.uniform(0.25, 1.0))
@@ -47,9 +66,12 @@ def _room_color(rng: Rng) -> NDArray[np.float32]:
 
 
 def random_color(rng: Rng) -> NDArray[np.float32]:
+    """Draw a colour (3,) 0..255 from the palette in force, by itself `natural_color`."""
+    return natural_color(rng) if _palette is None else _palette(rng)
+
+
+def natural_color(rng: Rng) -> NDArray[np.float32]:
     """Draw the colour (3,) 0..255 of a man-made thing: vivid, pale, grey, dark or earthy."""
-    if _muted:
-        return _room_color(rng)
     pick = rng.random()
     if pick < 0.45:
         hsv = (rng.random(), rng.uniform(0.55, 1.0), rng.uniform(0.35, 1.0))

@@ -42,7 +42,7 @@ def draw_pose(rng: Rng, centre: Array, spread_m: float, azimuth_rad: float) -> C
     """
     pick = rng.random()
     near, far = 0.3 + 0.5 * spread_m, 0.6 + 1.2 * spread_m
-    distance = rng.uniform(near, min(far, 1.6)) if pick < 0.85 else rng.uniform(0.3, 1.6)
+    distance = rng.uniform(near, min(far, 1.6)) if pick < 0.7 else rng.uniform(0.3, 1.6)
     tilt = rng.uniform(25, 65) if rng.random() < 0.7 else rng.uniform(15, 90)
     target = centre + np.array([*(rng.normal(size=2) * spread_m * 0.35), rng.uniform(-0.02, 0.08)])
     roll = rng.normal() * 3 if rng.random() < 0.85 else rng.uniform(-25, 25)

@@ -46,9 +46,7 @@ class TrainOptions(Options):
     ema_decay: float = option(0.998, 'decay of the averaged weights', minimum=0.0, maximum=1.0)
     foreground_weight: float = option(1.0, 'weight of the foreground loss', minimum=0.0)
     contact_weight: float = option(
-        1.0, 'weight of the contact loss, for networks with that head', minimum=0.0)
-    meeting_weight: float = option(
-        10.0, 'weight of pushing apart objects that meet in the image', minimum=0.0)
+        0.2, 'weight of the contact loss, for networks with that head', minimum=0.0)
     border_weight: float = option(2.0, 'weight of the border loss', minimum=0.0)
     zoom_max: float = option(1.8, 'largest scale augmentation', minimum=1.0, maximum=8.0)
     drop_color: float = option(0.15, 'share of samples without colour', minimum=0.0, maximum=1.0)

@@ -34,20 +34,14 @@ from seg_ros.unseen.checkpoint import (
     metadata_of,
     new_network,
 )
-from seg_ros.unseen.loss import (
-    LossOptions,
-    border_loss,
-    clustering_loss,
-    contact_loss,
-    foreground_loss,
-)
+from seg_ros.unseen.loss import border_loss, clustering_loss, contact_loss, foreground_loss
 from seg_ros.weights import save_weights
 
 logger = logging.getLogger(__name__)
 
 CHECKPOINT = 'checkpoint.pt'
 WEIGHTS = 'weights.safetensors'
-LOSSES = ('loss', 'intra', 'inter', 'meeting', 'border', 'foreground', 'contact')
+LOSSES = ('loss', 'intra', 'inter', 'border', 'foreground', 'contact')
 CURVE_COLUMNS = ('step', 'samples', 'seconds', 'rate', *LOSSES)
 VALIDATION_COLUMNS = ('step', 'samples', 'seconds', *LOSSES, *MEASURES)
 
@@ -66,16 +60,15 @@ def network_losses(
         height, width = labels.shape[1:]
         embedding = functional.normalize(
             functional.adaptive_avg_pool2d(embedding, (height, width)), dim=1)
-    clusters = clustering_loss(
-        embedding, labels, LossOptions(meeting_weight=options.meeting_weight))
+    clusters = clustering_loss(embedding, labels)
     border = border_loss(embedding, labels)
     of_heads = [loss(logits.float(), labels)
                 for loss, logits in zip((foreground_loss, contact_loss), heads, strict=False)]
     foreground, contact = of_heads + [border.new_zeros(())] * (2 - len(heads))
     total = (clusters.total + options.border_weight * border
              + options.foreground_weight * foreground + options.contact_weight * contact)
-    values = dict(zip(LOSSES, (total, clusters.intra, clusters.inter, clusters.meeting, border,
-                               foreground, contact), strict=True))
+    values = dict(zip(LOSSES, (total, clusters.intra, clusters.inter, border, foreground,
+                               contact), strict=True))
     logits = heads[0] if heads else None
     return values, embedding, logits
 

@@ -15,6 +15,7 @@ import torch
 from torch import Tensor
 
 from seg_ros.unseen.background import background_clusters
+from seg_ros.unseen.contacts import join_without_contact, similarity_of, split_at_contacts
 from seg_ros.unseen.mean_shift import MeanShift, nearest_mode
 from seg_ros.unseen.options import UnseenOptions
 
@@ -80,13 +81,14 @@ def cluster_maps(
     *,
     defaults: ShiftDefaults,
     min_pixels: float = 0.0,
+    contact: Tensor | None = None,
 ) -> ClusterMaps:
     """Cluster one image's embeddings (D, h, w), unit vectors.
 
     ``logits`` (h, w) are the foreground head's, None without one; ``points`` makes (h, w, 3)
     metres, NaN = none, where the rule support_plane asks for them. Clusters under ``min_pixels``
     are left to their neighbours. Where the head finds the background only foreground pixels are
-    clustered.
+    clustered, and ``contact`` (h, w), the logits of a contact head, then parts and joins them.
     """
     rule = background_rule(options, logits is not None, points is not None)
     shift = mean_shift_of(options, defaults)
@@ -101,12 +103,30 @@ def cluster_maps(
         foreground = np.ones(embedding.shape[1:], np.float32)
     modes = clusters.modes[clusters.sizes >= min_pixels][:MAX_CLUSTERS]
     maps = (modes @ pixels).reshape(len(modes), *embedding.shape[1:]).float().cpu().numpy()
+    if rule == 'foreground_head' and contact is not None and len(modes):
+        maps = parted(maps, foreground, torch.sigmoid(contact).float().cpu().numpy(), options)
     if rule == 'foreground_head' or len(modes) == 0:
-        return ClusterMaps(maps, np.zeros(len(modes), bool), foreground)
+        return ClusterMaps(maps, np.zeros(len(maps), bool), foreground)
     labels = nearest_mode(pixels.T, modes).reshape(embedding.shape[1:]).cpu().numpy()
     known = points() if points is not None and rule == 'support_plane' else None
     background = background_clusters(labels, len(modes), known, rule, options.max_distance)
     return ClusterMaps(maps, background, foreground)
+
+
+def parted(
+    similarity: FloatImage, foreground: FloatImage, contact: FloatImage, options: UnseenOptions
+) -> FloatImage:
+    """Return the similarity maps (K', h, w) of what contacts make of K clusters (K, h, w).
+
+    ``foreground`` and ``contact`` (h, w) are probabilities. At most 254 regions, the first ones.
+    """
+    inside = foreground > options.foreground_threshold
+    clusters = np.where(inside, similarity.argmax(axis=0) + 1, 0).astype(np.int32)
+    regions = split_at_contacts(clusters, contact, options.contact_split)
+    regions = join_without_contact(regions, contact, options.contact_join)
+    if np.array_equal(regions, clusters):
+        return similarity
+    return similarity_of(similarity, clusters, regions)[:MAX_CLUSTERS]
 
 
 def labels_of(

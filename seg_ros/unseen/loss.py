@@ -16,13 +16,12 @@ IGNORED = -1
 
 @dataclass(frozen=True)
 class LossOptions:
-    """Weigh the terms; all but ``meeting_weight`` are the paper's."""
+    """Weigh the terms; the values are the paper's."""
 
     alpha: float = 0.02
     delta: float = 0.5
     intra_weight: float = 10.0
     inter_weight: float = 10.0
-    meeting_weight: float = 0.0
 
 
 @dataclass(frozen=True, eq=False)
@@ -31,7 +30,6 @@ class ClusteringLoss:
 
     intra: Tensor
     inter: Tensor
-    meeting: Tensor
     total: Tensor
 
 
@@ -43,9 +41,8 @@ def clustering_loss(
     ``embedding`` (B, D, h, w) unit vectors; ``labels`` (B, h, w) integers, one cluster per value,
     -1 ignored. With d(a, b) = (1 - a.b) / 2: intra is the mean of d^2 over a cluster's pixels
     with d >= alpha, averaged over clusters; inter is the mean over pairs of clusters of
-    max(delta - d, 0)^2, 0 for fewer than two; meeting, which is not in the paper, is the same mean
-    over the pairs of objects (labels above 0) that meet in the image: among all pairs they weigh
-    little. An image without labels counts as 0. Raises ValueError for other shapes or dtypes.
+    max(delta - d, 0)^2, 0 for fewer than two. An image without labels counts as 0. Raises
+    ValueError for other shapes or dtypes.
     """
     _check(embedding, labels)
     options = options or LossOptions()
@@ -54,12 +51,9 @@ def clustering_loss(
     counts = members.sum(dim=1)
     means = functional.normalize(members.transpose(1, 2) @ pixels, dim=-1, eps=1e-12)
     intra = _intra(pixels, members, means, counts > 0, options.alpha)
-    present = counts > 0
-    inter = _inter(means, present[:, :, None] & present[:, None, :], options.delta)
-    meeting = _inter(means, meeting_pairs(labels, present.shape[1]), options.delta)
-    total = (options.intra_weight * intra + options.inter_weight * inter
-             + options.meeting_weight * meeting)
-    return ClusteringLoss(intra, inter, meeting, total)
+    inter = _inter(means, counts > 0, options.delta)
+    total = options.intra_weight * intra + options.inter_weight * inter
+    return ClusteringLoss(intra, inter, total)
 
 
 def _check(embedding: Tensor, labels: Tensor) -> None:
@@ -88,38 +82,11 @@ def _intra(
     return (per_cluster.sum(dim=1) / clusters).mean()
 
 
-def _inter(means: Tensor, pairs: Tensor, delta: float) -> Tensor:
+def _inter(means: Tensor, present: Tensor, delta: float) -> Tensor:
     distance = (1 - means @ means.transpose(1, 2)) / 2
-    pairs = pairs.triu(diagonal=1)
+    pairs = (present[:, :, None] & present[:, None, :]).triu(diagonal=1)
     penalty = (delta - distance).clamp(min=0).square() * pairs
     return (penalty.sum(dim=(1, 2)) / pairs.sum(dim=(1, 2)).clamp(min=1)).mean()
-
-
-def meeting_pairs(labels: Tensor, count: int, reach: int = 2) -> Tensor:
-    """Return (B, count, count) bool: which objects lie within `reach` cells of one another.
-
-    ``labels`` (B, h, w) integers below count; 0, the background, meets nothing.
-    """
-    batch = len(labels)
-    image = torch.arange(batch, device=labels.device)[:, None, None]
-    met = torch.zeros(batch * count * count, dtype=torch.bool, device=labels.device)
-    near = [pair for distance in range(1, reach + 1) for pair in _neighbours(labels, distance)]
-    for first, second in near:
-        differ = (first > 0) & (second > 0) & (first != second)
-        place = (image * count + first) * count + second
-        met[place[differ]] = True
-    pairs = met.view(batch, count, count)
-    return pairs | pairs.transpose(1, 2)
-
-
-def _neighbours(values: Tensor, reach: int) -> list[tuple[Tensor, Tensor]]:
-    """Return the views of (B, h, w) whose pixels lie `reach` to the right, and below."""
-    pairs = []
-    for dim in (1, 2):
-        start = min(reach, values.shape[dim])
-        length = values.shape[dim] - start
-        pairs.append((values.narrow(dim, 0, length), values.narrow(dim, start, length)))
-    return pairs
 
 
 def border_loss(
@@ -127,27 +94,24 @@ def border_loss(
 ) -> Tensor:
     """Push apart pixels `reach` to the right or below that lie in different clusters.
 
-    Shapes as in clustering_loss. Returns the mean of max(delta - d, 0)^2 over those pairs, once
-    over pairs of objects and once over those with the background (label 0), and of the two the
-    mean: most borders are with the background. 0 where there are none. Not in the paper: its mean
-    over all pairs of clusters says little about those that touch.
+    Shapes as in clustering_loss. Returns the mean of max(delta - d, 0)^2 over those pairs, 0 if
+    none. Not in the paper: its mean over all pairs of clusters says little about those that touch.
     """
     _check(embedding, labels)
     pixels = embedding.movedim(1, -1).flatten(0, 2)
     index = torch.arange(labels.numel(), device=labels.device).view(labels.shape)
-    near, far, objects = [], [], []
-    for (first, second), (here, there) in zip(
-            _neighbours(labels, reach), _neighbours(index, reach), strict=True):
+    penalties = []
+    for dim in (1, 2):
+        start = min(reach, labels.shape[dim])
+        length = labels.shape[dim] - start
+        first, second = labels.narrow(dim, 0, length), labels.narrow(dim, start, length)
         differ = (first >= 0) & (second >= 0) & (first != second)
-        near.append(here[differ])
-        far.append(there[differ])
-        objects.append(((first > 0) & (second > 0))[differ])
-    distance = (1 - (pixels[torch.cat(near)] * pixels[torch.cat(far)]).sum(dim=1)) / 2
-    penalty = (delta - distance).clamp(min=0).square()
-    between = torch.cat(objects).to(penalty.dtype)
-    shares = torch.stack([between, 1 - between])
-    means = shares @ penalty / shares.sum(dim=1).clamp(min=1)
-    return means.sum() / (shares.sum(dim=1) > 0).sum().clamp(min=1)
+        near = index.narrow(dim, 0, length)[differ]
+        far = index.narrow(dim, start, length)[differ]
+        distance = (1 - (pixels[near] * pixels[far]).sum(dim=1)) / 2
+        penalties.append((delta - distance).clamp(min=0).square())
+    values = torch.cat(penalties)
+    return values.sum() / max(len(values), 1)
 
 
 def contact_cells(labels: Tensor) -> Tensor:

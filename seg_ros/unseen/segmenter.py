@@ -47,6 +47,8 @@ SHIFT_DEFAULTS = {
 ZOOM_BATCH = 8
 # Median range above which depth can only be millimetres taken for metres.
 MAX_MEDIAN_M = 100.0
+# Median range below which depth can only be metres divided by 1000 once too often.
+MIN_MEDIAN_M = 0.02
 MIN_SIDE = 32
 
 
@@ -108,7 +110,7 @@ class UnseenSegmenter:
 
         A score is the mean over the object's pixels of the foreground probability times the
         cosine with the cluster's mode. Raises ValueError for a frame without depth where the
-        network needs it, for depth without a valid pixel, and for depth in millimetres.
+        network needs it, for depth without a valid pixel, and for depth that is not in metres.
         """
         options = self._options
         check_depth(frame, self.needs_depth)
@@ -152,11 +154,12 @@ class UnseenSegmenter:
         points: Callable[[], npt.NDArray[np.float32]] | None, options: UnseenOptions,
         min_pixels: float,
     ) -> ClusterMaps:
-        logits = outputs[1][index, 0] if len(outputs) > 1 else None
+        heads = [logits[index, 0] for logits in outputs[1:]]
+        logits, contact, *_ = *heads, None, None
         with torch.no_grad():
             return cluster_maps(
                 outputs[0][index], logits, points, options, defaults=stage.defaults,
-                min_pixels=min_pixels)
+                min_pixels=min_pixels, contact=contact)
 
     @staticmethod
     def _points(
@@ -227,7 +230,7 @@ def network_size(
 
 
 def check_depth(frame: RgbdFrame, needed: bool) -> None:
-    """Raise ValueError for depth that is missing, all invalid or in millimetres."""
+    """Raise ValueError for depth that is missing, all invalid or in other units than metres."""
     if frame.depth is None:
         if needed:
             raise ValueError(
@@ -251,6 +254,11 @@ def check_depth(frame: RgbdFrame, needed: bool) -> None:
         raise ValueError(
             f'the median depth is {median:.0f} m: it looks like millimetres; depth is in metres, '
             'float32 (divide 16UC1 images by 1000)'
+        )
+    if median < MIN_MEDIAN_M:
+        raise ValueError(
+            f'the median depth is {1000 * median:.2f} mm, nearer than any depth camera measures: '
+            'it looks divided by 1000 twice; depth is in metres, float32, or 16UC1 in millimetres'
         )
 
 

@@ -68,4 +68,63 @@ def test_no_truth_at_all_is_an_error(frames, capsys):
     for file in frames.glob('*-labels.png'):
         file.unlink()
     assert evaluate(frames, '--method', 'trivial') == 2
-    assert 'has no ground truth' in capsys.readouterr().err
+    assert '3 frames have no ground truth' in capsys.readouterr().err
+
+
+@pytest.fixture
+def scenes(tmp_path):
+    """A folder of four clean synthetic frames, the last without objects."""
+    from seg_ros.synthetic.dataset import DatasetOptions, generate
+    from seg_ros.synthetic.scene import SceneOptions
+
+    def draw(folder, seed, empty_share, scenes):
+        options = SceneOptions(views=1, width=96, height=72, physics='none',
+                               empty_share=empty_share, max_objects=4)
+        generate(folder, DatasetOptions(scenes, seed, options))
+
+    draw(tmp_path / 'scenes', 3, 0.0, 3)
+    draw(tmp_path / 'empty', 4, 1.0, 1)
+    for path in (tmp_path / 'empty').glob('000000_0-*'):
+        path.rename(tmp_path / 'scenes' / path.name.replace('000000', '000003'))
+    return tmp_path / 'scenes'
+
+
+def test_robustness_has_a_row_for_every_trouble(scenes, tmp_path, capsys):
+    words = (scenes, '--method', 'trivial', '--robustness')
+    assert evaluate(*words, '--json', tmp_path / 'a.json', '--markdown', tmp_path / 'a.md') == 0
+    assert evaluate(*words, '--json', tmp_path / 'b.json') == 0
+    report = json.loads((tmp_path / 'a.json').read_text())
+    assert report == json.loads((tmp_path / 'b.json').read_text())
+    rows = {row['name']: row for row in report['rows']}
+    assert rows['as the sensor gives it']['score']['frames'] == 4
+    assert rows['50 % lost']['score']['frames'] == 4
+    assert rows['no objects']['note'].endswith('false objects a frame, 1 frames')
+    table = (tmp_path / 'a.md').read_text().splitlines()
+    assert len(table) == len(rows) + 2
+    assert all(line.count('|') == 7 for line in table)
+    assert '| as the sensor gives it | 4 |' in capsys.readouterr().out
+
+
+def test_a_simulated_sensor_and_failures(scenes, tmp_path, capsys):
+    seen = []
+    for index, seed in enumerate((0, 0, 1)):
+        file = tmp_path / f'{index}.json'
+        words = ('--sensor', 'kinect', '--noise-seed', seed, '--frames', 2, '--failures')
+        assert evaluate(scenes, '--method', 'trivial', *words, '--json', file) == 0
+        seen.append(json.loads(file.read_text()))
+    assert list(seen[0]['frames']) == ['000000_0', '000003_0']
+    assert seen[0] == seen[1]
+    assert seen[2]['frames_as_seen'] == {'sensor': 'kinect', 'noise_seed': 1, 'blank': 'none'}
+    assert '| with | overlap F | boundary F | share |' in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(('words', 'message'), [
+    (('--sensor', 'sonar'), "'sonar' is unknown"),
+    (('--frames', -1), 'starts at 1'),
+    (('--markdown', 'x.md'), 'give both'),
+    (('--robustness', '--blank', 'color'), 'a report of its own'),
+    (('--predictions', '.', '--sensor', 'tof'), 'made earlier')])
+def test_contradictions_are_refused(scenes, capsys, words, message):
+    method = () if '--predictions' in words else ('--method', 'trivial')
+    assert evaluate(scenes, *method, *words) in (1, 2)
+    assert message in capsys.readouterr().err

@@ -93,7 +93,6 @@ def test_validation_has_the_losses_of_the_averaged_network(data, tmp_path):
     trainer.validate()
     row = curve(tmp_path, 'validation.csv')[0]
     expected = (10 * float(row['intra']) + 10 * float(row['inter'])
-                + TINY.meeting_weight * float(row['meeting'])
                 + TINY.border_weight * float(row['border']) + float(row['foreground'])
                 + TINY.contact_weight * float(row['contact']))
     assert float(row['loss']) == pytest.approx(expected, rel=1e-4)

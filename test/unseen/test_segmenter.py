@@ -122,6 +122,7 @@ def filled_depth(frame, value):
     (lambda frame: filled_depth(frame, np.nan), 'depth image 160x120 has no valid pixel'),
     (lambda frame: filled_depth(frame, 0.0), 'no valid pixel'),
     (lambda frame: filled_depth(frame, 812.0), '812 m: it looks like millimetres'),
+    (lambda frame: filled_depth(frame, 0.0008), '0.80 mm, nearer than any depth camera'),
 ])
 def test_depth_that_cannot_be_used_is_refused(change, message):
     frame, truth = raised_boxes(160, 120, BOXES)
