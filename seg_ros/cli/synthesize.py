@@ -34,6 +34,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help='let things fall by MuJoCo, or only stand and stack them; auto: MuJoCo if installed',
     )
     parser.add_argument(
+        '--preset',
+        choices=('tabletop', 'bin', 'shelf', 'mixed'),
+        default='tabletop',
+        help='what carries the objects (default tabletop); mixed: mostly tables, some of all',
+    )
+    parser.add_argument(
         '--sequence',
         type=int,
         metavar='FRAMES',
@@ -79,7 +85,8 @@ def _write_scenes(args: argparse.Namespace) -> None:
     from seg_ros.synthetic.scene import SceneOptions
 
     scene = SceneOptions(
-        views=args.views, width=args.width, height=args.height, physics=_physics(args.physics)
+        views=args.views, width=args.width, height=args.height, physics=_physics(args.physics),
+        preset=args.preset,
     )
     objects = None if args.objects is None else str(args.objects)
     options = DatasetOptions(args.scenes, args.seed, scene, objects)

@@ -6,6 +6,7 @@ Python).
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -14,6 +15,9 @@ from seg_ros.synthetic.mesh import Array
 from seg_ros.synthetic.placement import Placed
 
 STEP_S = 0.004
+
+# Centre and half sides (3,), metres, of something that stands still.
+StaticBox = tuple[Array, Array]
 
 
 def have_physics() -> bool:
@@ -77,7 +81,11 @@ def _body(index: int, placed: Placed) -> tuple[str, str]:
     return assets, body
 
 
-def _document(placed: list[Placed]) -> str:
+def _static(place: StaticBox) -> str:
+    return f'<geom type="box" pos="{_numbers(place[0])}" size="{_numbers(place[1])}"/>'
+
+
+def _document(placed: list[Placed], statics: Sequence[StaticBox]) -> str:
     parts = [_body(index, one) for index, one in enumerate(placed)]
     return (
         f'<mujoco><option timestep="{STEP_S}" integrator="implicitfast" iterations="20" '
@@ -86,19 +94,23 @@ def _document(placed: list[Placed]) -> str:
         '</default>'
         f'<asset>{"".join(assets for assets, _ in parts)}</asset>'
         '<worldbody><geom type="plane" size="8 8 0.1"/>'
+        f'{"".join(_static(one) for one in statics)}'
         f'{"".join(body for _, body in parts)}</worldbody></mujoco>'
     )
 
 
-def settle(placed: list[Placed], duration_s: float = 1.6) -> list[Placed]:
+def settle(
+    placed: list[Placed], duration_s: float = 1.6, statics: Sequence[StaticBox] = ()
+) -> list[Placed]:
     """Simulate until the objects rest, at most `duration_s`; returns their new poses, in order.
 
-    Raises ValueError where MuJoCo is not installed.
+    They rest on the plane z = 0 and on `statics`, boxes that stand still. Raises
+    ValueError where MuJoCo is not installed.
     """
     if not placed:
         return []
     mujoco = _mujoco()
-    model = mujoco.MjModel.from_xml_string(_document(placed))
+    model = mujoco.MjModel.from_xml_string(_document(placed, statics))
     data = mujoco.MjData(model)
     for _ in range(int(duration_s / STEP_S / 25)):
         mujoco.mj_step(model, data, nstep=25)

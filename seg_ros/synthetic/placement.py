@@ -215,6 +215,36 @@ def _fits_above(candidate: Placed, placed: list[Placed], base: int) -> bool:
     )
 
 
+def in_rows(
+    models: list[ObjectModel], rng: Rng, half: Array, height_m: float
+) -> list[Placed]:
+    """Stand objects side by side as on a shelf, front ones along y = -half[1], others behind.
+
+    ``half`` (2,) metres: sides of the shelf; what is taller than ``height_m`` or finds no place
+    is left out. Often the same thing stands behind itself.
+    """
+    placed: list[Placed] = []
+    x = -half[0] + rng.uniform(0, 0.1)
+    queue = list(models)
+    while queue:
+        model = queue.pop(0)
+        rotation = resting_rotation(model, rng)
+        points = model.points() @ rotation.T
+        low, high = points.min(axis=0), points.max(axis=0)
+        if high[2] - low[2] > height_m or x + high[0] - low[0] > half[0]:
+            continue
+        y, depth = -half[1] + rng.choice([0.002, rng.uniform(0.002, 0.08)]), high[1] - low[1]
+        while y + depth < half[1]:
+            placed.append(Placed(model, rotation, np.array([x, y, 0.0005]) - low))
+            y += depth + rng.choice([TOUCHING_GAP_M, rng.uniform(0.001, 0.03)])
+            if rng.random() < 0.4:
+                break
+            if queue and rng.random() < 0.4:
+                break
+        x += high[0] - low[0] + rng.choice([TOUCHING_GAP_M, rng.uniform(0.001, 0.06)])
+    return placed
+
+
 def _target(placed: list[Placed], model: ObjectModel, rng: Rng) -> Placed | None:
     """Choose what an object falls on: often something upright that it fits into, now and then
     the bare table.
@@ -230,12 +260,16 @@ def _target(placed: list[Placed], model: ObjectModel, rng: Rng) -> Placed | None
 
 
 def drop_poses(
-    models: list[ObjectModel], placed: list[Placed], rng: Rng, spread_m: float
+    models: list[ObjectModel],
+    placed: list[Placed],
+    rng: Rng,
+    spread_m: float,
+    bounds: Array | None = None,
 ) -> list[Placed]:
     """Hold objects over others, in cavities' middles and over tops, ready to fall a little.
 
     Each hangs just above all that its outline covers, those held before it included: stacks
-    stay stacks.
+    stay stacks. With `bounds`, half sides (2,) metres, none hangs farther out.
     """
     held: list[Placed] = []
     below = [(footprint(one.points()), float(one.points()[:, 2].max())) for one in placed]
@@ -244,6 +278,9 @@ def drop_poses(
         rotation = resting_rotation(model, rng) if rng.random() < 0.8 else random_rotation(rng)
         points = model.points() @ rotation.T
         place = _drop_place(target, rng, spread_m)
+        if bounds is not None:
+            room = np.maximum(bounds - np.abs(footprint(points)).max(axis=0), 0)
+            place = np.clip(place, -room, room)
         outline = footprint(points) + place
         ceiling = max([top for other, top in below if overlap(outline, other)], default=0.0)
         low = ceiling + FALL_M

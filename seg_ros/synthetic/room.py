@@ -33,6 +33,7 @@ FLOOR = {
     'marble': 0.4,
     'checks': 0.2,
 }
+BOARD = {'plain': 4.0, 'wood': 2.5, 'speckle': 0.6, 'brushed': 0.6, 'printed': 0.4}
 WALL = {'plain': 4.0, 'speckle': 0.7, 'tiles': 0.7, 'wood': 0.4, 'stripes': 0.3}
 
 
@@ -54,7 +55,7 @@ class Table:
         )
 
 
-def _room_material(
+def room_material(
     rng: Rng,
     patterns: dict[str, float],
     finishes: list[str],
@@ -72,7 +73,7 @@ def make_table(rng: Rng, spread_m: float) -> Table:
     """Draw a table whose top reaches over the objects, its edges often in view; one in eight is
     the bare floor.
     """
-    paint = _room_material(rng, TABLE, ['matte', 'satin', 'satin', 'plastic', 'glazed'], 512)
+    paint = room_material(rng, TABLE, ['matte', 'satin', 'satin', 'plastic', 'glazed'], 512)
     tile = rng.uniform(0.5, 1.6)
     if rng.random() < 0.12:
         ground = project_uv(box((12, 12, 0.02)).moved(translation=(0, 0, -0.01)), tile)
@@ -93,7 +94,7 @@ def make_table(rng: Rng, spread_m: float) -> Table:
         centre,
         half,
         is_round,
-        (Item(soup, (paint, _room_material(rng, TABLE, ['satin', 'metal']))),),
+        (Item(soup, (paint, room_material(rng, TABLE, ['satin', 'metal']))),),
         drop,
     )
 
@@ -140,9 +141,9 @@ def make_surroundings(rng: Rng, table: Table, cameras: Array) -> list[Item]:
             box((14, 14, 0.02)).moved(translation=(0, 0, floor_z - 0.01)), rng.uniform(0.5, 2.5)
         )
         items.append(
-            Item(floor, (_room_material(rng, FLOOR, ['matte', 'satin', 'plastic'], 512),))
+            Item(floor, (room_material(rng, FLOOR, ['matte', 'satin', 'plastic'], 512),))
         )
-    paint = _room_material(rng, WALL, ['matte'], 256)
+    paint = room_material(rng, WALL, ['matte'], 256)
     angle = rng.uniform(0, 2 * np.pi)
     for turn in range(4):
         items += _wall(rng, angle + turn * np.pi / 2, table, cameras, paint)
@@ -191,7 +192,7 @@ def _piece(rng: Rng) -> tuple[Soup, tuple[Material, ...]]:
         size = rng.uniform((0.2, 0.2, 0.2), (1.0, 0.8, 1.8))
         soup = box(size).moved(translation=(0, 0, size[2] / 2))
         return project_uv(soup, rng.uniform(0.2, 1.5)), (
-            _room_material(rng, catalogue_paint(), ['matte', 'satin']),
+            room_material(rng, catalogue_paint(), ['matte', 'satin']),
         )
     model = catalogue.draw_object(rng)
     return model.soup.scaled(np.full(3, rng.uniform(2, 6))), model.materials
@@ -231,8 +232,8 @@ def _chair(rng: Rng) -> tuple[Soup, tuple[Material, ...]]:
         for sy in (-1, 1)
     ]
     paints = (
-        _room_material(rng, catalogue_paint(), ['matte', 'satin']),
-        _room_material(rng, {'plain': 1, 'wood': 1}, list(FINISHES)),
+        room_material(rng, catalogue_paint(), ['matte', 'satin']),
+        room_material(rng, {'plain': 1, 'wood': 1}, list(FINISHES)),
     )
     return project_uv(merge(parts), rng.uniform(0.3, 1)), paints
 
@@ -250,7 +251,7 @@ def _sheets(rng: Rng, table: Table) -> list[Item]:
         Item(
             sheet,
             (
-                _room_material(
+                room_material(
                     rng,
                     {'printed': 2, 'plain': 2, 'weave': 1, 'checks': 1},
                     ['matte', 'satin'],

@@ -1,6 +1,6 @@
 # Copyright 2026 seg_ros contributors
 # SPDX-License-Identifier: Apache-2.0
-"""One scene: objects settled on a table in a room, lamps, and the views that share it."""
+"""One scene: objects settled on a table, in a bin or on a shelf in a room, and its views."""
 
 from __future__ import annotations
 
@@ -13,8 +13,8 @@ from seg_ros.core.frame import CameraModel
 from seg_ros.synthetic import catalogue, textures
 from seg_ros.synthetic.mesh import Array
 from seg_ros.synthetic.objects import ObjectModel, Rng, varied
-from seg_ros.synthetic.physics import settle
-from seg_ros.synthetic.placement import Placed, drop_poses, lay_out
+from seg_ros.synthetic.placement import Placed
+from seg_ros.synthetic.presets import PRESETS, Aim, Arrangement, arrange
 from seg_ros.synthetic.renderer import (
     CameraPose,
     Item,
@@ -24,8 +24,8 @@ from seg_ros.synthetic.renderer import (
     draw_geometry,
     render,
 )
-from seg_ros.synthetic.room import Table, make_lamps, make_surroundings, make_table
-from seg_ros.synthetic.views import draw_camera, draw_pose
+from seg_ros.synthetic.room import Table, make_lamps, make_surroundings
+from seg_ros.synthetic.views import draw_camera
 
 View = tuple[CameraModel, CameraPose]
 
@@ -33,7 +33,7 @@ View = tuple[CameraModel, CameraPose]
 @dataclass(frozen=True)
 class SceneOptions:
     """Choose what is drawn: views a scene, image size, physics ('mujoco' or 'none'), share of
-    scenes without objects.
+    scenes without objects, most objects, preset ('tabletop', 'bin', 'shelf' or 'mixed').
     """
 
     views: int = 4
@@ -42,8 +42,12 @@ class SceneOptions:
     physics: str = 'mujoco'
     empty_share: float = 0.02
     max_objects: int = 30
+    preset: str = 'tabletop'
 
     def __post_init__(self) -> None:
+        if self.preset not in PRESETS:
+            raise ValueError(
+                f'preset {self.preset!r} is unknown: choose from {", ".join(PRESETS)}')
         if self.physics not in ('mujoco', 'none'):
             raise ValueError(f"physics {self.physics!r} is unknown: choose 'mujoco' or 'none'")
         if min(self.views, self.width, self.height, self.max_objects) < 1:
@@ -93,29 +97,15 @@ def _draw_models(
     return models[:count]
 
 
-def draw_objects(
-    rng: Rng, options: SceneOptions, meshes: Sequence[ObjectModel] = ()
-) -> tuple[list[Placed], float]:
-    """Draw, place and settle the objects of a scene; returns them with the spread of the group,
-    metres.
-    """
-    models = _draw_models(rng, _draw_count(rng, options), meshes)
-    crowd = rng.uniform(0.6, 1.7)
-    spread = float(np.clip(0.075 * np.sqrt(len(models) + 1) * crowd + 0.06, 0.12, 0.5))
-    if options.physics == 'none':
-        return lay_out(models, rng, spread), spread
-    dropped = int(round(len(models) * rng.choice([0.0, 0.25, 0.5, 0.9], p=[0.2, 0.3, 0.3, 0.2])))
-    standing = lay_out(models[dropped:], rng, spread, float(rng.choice([0.05, 0.2, 0.5])))
-    return settle(standing + drop_poses(models[:dropped], standing, rng, spread)), spread
-
-
 def draw_scene(rng: Rng, options: SceneOptions, meshes: Sequence[ObjectModel] = ()) -> Scene:
-    """Draw a whole scene: objects, table, room, lamps, views."""
-    objects, spread = draw_objects(rng, options, meshes)
-    table = make_table(rng, spread)
-    kept = tuple(one for one in objects if _rests_on(table, one))
-    candidates = _candidate_views(rng, kept, spread, options)
-    world = furnish(rng, kept, table, np.array([pose.position for _, pose in candidates]))
+    """Draw a whole scene: objects, what carries them, room, lamps, views."""
+    models = _draw_models(rng, _draw_count(rng, options), meshes)
+    arrangement = arrange(options.preset, models, rng, options.physics != 'none')
+    kept = tuple(one for one in arrangement.objects if _rests(arrangement, one))
+    kept = kept[:options.max_objects]
+    candidates = _candidate_views(rng, kept, arrangement.aim, options)
+    cameras = np.array([pose.position for _, pose in candidates])
+    world = furnish(rng, kept, arrangement.table, cameras)
     return Scene(world, kept, _good_views(world, candidates, len(kept), options.views))
 
 
@@ -133,28 +123,29 @@ def furnish(rng: Rng, objects: Sequence[Placed], table: Table, cameras: Array) -
     )
 
 
-def _rests_on(table: Table, one: Placed) -> bool:
-    """Tell whether an object ended on the table: its middle over the top, not below it, not thrown
-    away.
+def _rests(arrangement: Arrangement, one: Placed) -> bool:
+    """Tell whether an object ended where it belongs: its middle over what carries it, not below
+    it, not thrown away.
     """
     points = one.points()
     middle = points.mean(axis=0)
     low = float(points[:, 2].min())
-    inside = bool(table.carries(middle[None, :2])[0])
-    return inside and -0.01 < low < 0.5 and float(np.linalg.norm(middle[:2])) < 0.8
+    inside = bool(arrangement.table.carries(middle[None, :2])[0])
+    corner, opposite = arrangement.room_m
+    inside &= bool(np.all((corner < middle[:2]) & (middle[:2] < opposite)))
+    return inside and -0.01 < low < 0.5
 
 
 def _candidate_views(
-    rng: Rng, objects: Sequence[Placed], spread: float, options: SceneOptions
-) -> list[tuple[CameraModel, CameraPose]]:
-    """Draw twice the views that are asked for, from one side of the table."""
+    rng: Rng, objects: Sequence[Placed], aim: Aim, options: SceneOptions
+) -> list[View]:
+    """Draw twice the views that are asked for."""
     centre = np.mean([one.translation for one in objects], axis=0) if objects else np.zeros(3)
-    azimuth = rng.uniform(0, 2 * np.pi)
     camera = draw_camera(rng, options.width, options.height)
     poses: list[View] = []
     while len(poses) < 2 * options.views:
-        pose = draw_pose(rng, centre, spread, azimuth)
-        if pose.position[2] > 0.1:
+        pose = aim(rng, centre)
+        if pose.position[2] > 0.02:
             poses.append((camera, pose))
     return poses
 

@@ -8,7 +8,7 @@ import pytest
 
 from seg_ros.synthetic import mesh_files
 from seg_ros.synthetic.mesh_files import MeshFolder, load_mesh
-from seg_ros.synthetic.scene import SceneOptions, draw_objects
+from seg_ros.synthetic.scene import SceneOptions, draw_scene
 
 pytest.importorskip('trimesh', reason='trimesh is not installed (extra synth)')
 
@@ -77,7 +77,7 @@ def test_a_folder_skips_what_it_cannot_use_and_says_so(tmp_path, caplog):
     assert 'skipped:' in caplog.text and 'a_broken.obj' in caplog.text
     rng = np.random.default_rng(1)
     options = SceneOptions(physics='none', empty_share=0.0)
-    kinds = [one.model.kind for _ in range(6) for one in draw_objects(rng, options, folder)[0]]
+    kinds = [one.model.kind for _ in range(6) for one in draw_scene(rng, options, folder).objects]
     assert 'mesh' in kinds and len(set(kinds)) > 3
 
 
