@@ -40,6 +40,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help='what carries the objects (default tabletop); mixed: mostly tables, some of all',
     )
     parser.add_argument(
+        '--coco', action='store_true', help='write annotations.json (COCO instances) as well'
+    )
+    parser.add_argument(
         '--sequence',
         type=int,
         metavar='FRAMES',
@@ -59,6 +62,10 @@ def run(args: argparse.Namespace) -> int:
     from seg_ros.synthetic.contact_sheet import write_contact_sheet
     from seg_ros.synthetic.dataset import list_frames
 
+    if args.coco:
+        from seg_ros.synthetic.coco import write_coco
+
+        print(f'COCO instances: {write_coco(args.output)}')
     sheet = args.output / 'contact_sheet.png'
     write_contact_sheet(args.output, sheet)
     print(f'{len(list_frames(args.output))} frames in {args.output}; a look at them: {sheet}')

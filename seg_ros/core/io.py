@@ -129,6 +129,14 @@ def read_labels(path: str | Path) -> npt.NDArray[np.int32]:
     return image.astype(np.int32)
 
 
+def read_classes(path: str | Path) -> npt.NDArray[np.uint8]:
+    """Read a class image (H, W) uint8; ValueError for a file that is none."""
+    image = _read_image(path, cv2.IMREAD_UNCHANGED)
+    if image.ndim != 2 or image.dtype != np.uint8:
+        raise ValueError(f'{path} must be an 8-bit single-channel PNG of classes')
+    return np.asarray(image, np.uint8)
+
+
 def _read_image(path: str | Path, flags: int) -> Any:
     path = Path(path)
     if not path.is_file():

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import asdict, dataclass, field
 from functools import partial
@@ -25,10 +25,11 @@ from seg_ros.core.frame import CameraModel, RgbdFrame
 from seg_ros.core.io import FrameFolder, read_labels, write_atomically
 from seg_ros.synthetic.catalogue import CLASS_NAMES
 from seg_ros.synthetic.mesh_files import MeshFolder
+from seg_ros.synthetic.placement import Placed
 from seg_ros.synthetic.renderer import CameraPose, Rendering
 from seg_ros.synthetic.scene import Scene, SceneOptions, draw_scene, scene_rng
 
-FORMAT_VERSION = 1
+FORMAT_VERSION = 2
 MAX_DEPTH_M = 65.535
 
 
@@ -70,9 +71,19 @@ def _camera_json(camera: CameraModel, pose: CameraPose) -> bytes:
 
 
 def write_rendering(
-    folder: Path, name: str, rendering: Rendering, camera: CameraModel, pose: CameraPose
+    folder: Path,
+    name: str,
+    rendering: Rendering,
+    camera: CameraModel,
+    pose: CameraPose,
+    kinds: Sequence[str],
 ) -> None:
-    """Write one frame, each file in one go, the colour last: a listed frame is whole."""
+    """Write one frame, each file in one go, the colour last: a listed frame is whole.
+
+    `kinds` names the kind of the object of each label, the first that of label 1.
+    """
+    table = np.array([0, *(CLASS_NAMES.index(kind) for kind in kinds)], np.uint8)
+    write_atomically(folder / f'{name}-classes.png', _png(table[rendering.labels]))
     write_atomically(folder / f'{name}-depth.png', _png(_depth_mm(rendering.depth_m)))
     write_atomically(folder / f'{name}-labels.png', _png(rendering.labels.astype(np.uint16)))
     write_atomically(folder / f'{name}-camera.json', _camera_json(camera, pose))
@@ -81,19 +92,44 @@ def write_rendering(
     )
 
 
-def _scene_json(scene: Scene, index: int) -> bytes:
-    objects = [
-        {
-            'label': label,
-            'kind': one.model.kind,
-            'rotation': np.round(one.rotation, 9).tolist(),
-            'translation_m': np.round(one.translation, 9).tolist(),
-        }
-        for label, one in enumerate(scene.objects, start=1)
-    ]
+def seen_objects(labels: NDArray[np.int32]) -> list[dict[str, Any]]:
+    """Describe what is visible of each object in labels (H, W), by ascending label.
+
+    box_xyxy in pixels with x2, y2 exclusive; touches_border where the image may cut it off.
+    """
+    found = []
+    for label in np.unique(labels[labels > 0]):
+        rows, columns = np.nonzero(labels == label)
+        box = [int(columns.min()), int(rows.min()), int(columns.max()) + 1, int(rows.max()) + 1]
+        cut = box[0] == 0 or box[1] == 0 or box[2:] == [labels.shape[1], labels.shape[0]]
+        cut |= box[2] == labels.shape[1] or box[3] == labels.shape[0]
+        found.append({'label': int(label), 'area_px': len(rows), 'box_xyxy': box,
+                      'touches_border': bool(cut)})
+    return found
+
+
+def describe_object(label: int, one: Placed) -> dict[str, Any]:
+    """Return what a record says of an object: label, kind, class, extent and pose, metres."""
+    low, high = one.model.soup.bounds()
+    return {
+        'label': label,
+        'kind': one.model.kind,
+        'class_id': CLASS_NAMES.index(one.model.kind),
+        'extent_m': np.round(high - low, 6).tolist(),
+        'rotation': np.round(one.rotation, 9).tolist(),
+        'translation_m': np.round(one.translation, 9).tolist(),
+    }
+
+
+def _scene_json(scene: Scene, index: int, seen: list[list[dict[str, Any]]]) -> bytes:
+    objects = [describe_object(label, one) for label, one in enumerate(scene.objects, start=1)]
     views = [
-        {'name': frame_name(index, view), 'camera_from_world': np.round(pose.matrix(), 9).tolist()}
-        for view, (_, pose) in enumerate(scene.views)
+        {
+            'name': frame_name(index, view),
+            'camera_from_world': np.round(pose.matrix(), 9).tolist(),
+            'objects': visible,
+        }
+        for view, ((_, pose), visible) in enumerate(zip(scene.views, seen, strict=True))
     ]
     return json.dumps({'scene': index, 'objects': objects, 'views': views}, indent=1).encode()
 
@@ -106,9 +142,13 @@ def write_scene(folder: Path, options: DatasetOptions, index: int) -> int:
     if record.exists():
         return index
     scene = draw_scene(scene_rng(options.seed, index), options.scene, _meshes(options.objects))
+    kinds = [one.model.kind for one in scene.objects]
+    seen = []
     for view, (camera, pose) in enumerate(scene.views):
-        write_rendering(folder, frame_name(index, view), scene.render(view), camera, pose)
-    write_atomically(record, _scene_json(scene, index))
+        drawn = scene.render(view)
+        write_rendering(folder, frame_name(index, view), drawn, camera, pose, kinds)
+        seen.append(seen_objects(drawn.labels))
+    write_atomically(record, _scene_json(scene, index, seen))
     return index
 
 
@@ -144,6 +184,11 @@ def _refuse_other(folder: Path, options: DatasetOptions) -> None:
         return
     old = json.loads(begun.read_text())
     new = json.loads(mine)
+    if old.get('format') != FORMAT_VERSION:
+        raise ValueError(
+            f'{folder} is of format {old.get("format")}, this version writes {FORMAT_VERSION}: '
+            'go on with the version that began it, or write to another folder'
+        )
     if old != new:
         raise ValueError(
             f'{folder} was begun with other options ({begun.name}): {old}; asked for {new}. '
@@ -168,6 +213,7 @@ def generate(
     out = Path(folder)
     (out / 'scenes').mkdir(parents=True, exist_ok=True)
     _refuse_other(out, options)
+    write_atomically(out / 'classes.json', json.dumps(list(CLASS_NAMES), indent=1).encode())
     write = partial(write_scene, out, options)
     for index in _run(write, options.scenes, workers):
         if progress is not None:
@@ -175,7 +221,6 @@ def generate(
     summary = asdict(options) | {
         'format': FORMAT_VERSION,
         'versions': _versions(),
-        'classes': list(CLASS_NAMES),
     }
     write_atomically(out / 'dataset.json', json.dumps(summary, indent=1, sort_keys=True).encode())
 

@@ -1,6 +1,7 @@
 # Copyright 2026 seg_ros contributors
 # SPDX-License-Identifier: Apache-2.0
 
+import errno
 import hashlib
 import json
 from pathlib import Path
@@ -9,7 +10,9 @@ import numpy as np
 import pytest
 
 from seg_ros.cli import main
-from seg_ros.core.io import read_labels, write_labels
+from seg_ros.core.io import read_classes, read_labels, write_atomically, write_labels
+from seg_ros.synthetic import dataset as dataset_module
+from seg_ros.synthetic.coco import write_coco
 from seg_ros.synthetic.dataset import DatasetOptions, generate, list_frames, read_frame
 from seg_ros.synthetic.scene import SceneOptions, draw_scene, scene_rng
 from seg_ros.synthetic.sequence import tabletop_sequence
@@ -34,7 +37,8 @@ def dataset(tmp_path_factory):
 def test_the_bytes_do_not_depend_on_the_number_of_workers(dataset, tmp_path):
     generate(tmp_path, OPTIONS, workers=2)
     assert digests(tmp_path) == digests(dataset)
-    assert len(digests(tmp_path)) == 3 * 2 * 4 + 3 + 2
+    # five files a view, a record a scene, options, classes and the data set's own
+    assert len(digests(tmp_path)) == 3 * 2 * 5 + 3 + 3
 
 
 def test_a_broken_run_goes_on_to_the_same_bytes(dataset, tmp_path):
@@ -73,6 +77,94 @@ def test_frames_come_back_with_labels_camera_and_poses(dataset):
     np.testing.assert_allclose(record['views'][1]['camera_from_world'], pose, atol=1e-8)
     summary = json.loads((dataset / 'dataset.json').read_text())
     assert summary['seed'] == 5 and summary['versions']['numpy'] == np.__version__
+
+
+def test_records_and_class_images_agree_with_the_labels(dataset):
+    names = json.loads((dataset / 'classes.json').read_text())
+    record = json.loads((dataset / 'scenes' / '000001.json').read_text())
+    for view in record['views']:
+        labels = read_labels(dataset / f'{view["name"]}-labels.png')
+        classes = read_classes(dataset / f'{view["name"]}-classes.png')
+        assert np.array_equal(classes > 0, labels > 0)
+        assert [one['label'] for one in view['objects']] == np.unique(labels[labels > 0]).tolist()
+        for one in view['objects']:
+            mask = labels == one['label']
+            x1, y1, x2, y2 = one['box_xyxy']
+            assert one['area_px'] == mask.sum() == mask[y1:y2, x1:x2].sum()
+            assert mask[y1].any() and mask[y2 - 1].any() and mask[:, x1].any()
+            border = mask[0].any() or mask[-1].any() or mask[:, 0].any() or mask[:, -1].any()
+            assert one['touches_border'] == border
+            thing = record['objects'][one['label'] - 1]
+            assert set(classes[mask]) == {thing['class_id']}
+            assert names[thing['class_id']] == thing['kind']
+    scene = draw_scene(scene_rng(5, 1), SMALL)
+    for thing, one in zip(record['objects'], scene.objects, strict=True):
+        np.testing.assert_allclose(
+            thing['extent_m'], np.ptp(one.model.soup.positions.reshape(-1, 3), axis=0), atol=1e-6)
+
+
+def test_coco_gives_every_mask_back_bit_by_bit(dataset):
+    path = write_coco(dataset)
+    try:
+        content = json.loads(path.read_text())
+    finally:
+        path.unlink()
+    by_image = {entry['id']: entry for entry in content['images']}
+    kinds = {entry['id']: entry['name'] for entry in content['categories']}
+    assert len(by_image) == 6 and 0 not in kinds
+    for entry in content['annotations']:
+        name = by_image[entry['image_id']]['file_name'][:-len('-color.png')]
+        mask = read_labels(dataset / f'{name}-labels.png') == entry['label']
+        counts = entry['segmentation']['counts']
+        assert entry['segmentation']['size'] == list(mask.shape)
+        values = np.arange(len(counts)) % 2
+        decoded = np.repeat(values, counts).reshape(mask.shape, order='F')
+        assert np.array_equal(decoded, mask)
+        x, y, w, h = entry['bbox']
+        assert entry['area'] == mask.sum() == mask[y:y + h, x:x + w].sum()
+        assert entry['category_id'] in kinds
+
+
+def test_pycocotools_reads_the_export(dataset):
+    coco = pytest.importorskip('pycocotools.coco', reason='pycocotools is not installed')
+    path = write_coco(dataset)
+    try:
+        read = coco.COCO(str(path))
+    finally:
+        path.unlink()
+    for entry in read.dataset['annotations']:
+        name = read.imgs[entry['image_id']]['file_name'][:-len('-color.png')]
+        mask = read_labels(dataset / f'{name}-labels.png') == entry['label']
+        assert np.array_equal(read.annToMask(entry) > 0, mask)
+
+
+def test_a_folder_of_another_format_is_refused(tmp_path):
+    generate(tmp_path, DatasetOptions(scenes=1, seed=1, scene=SMALL))
+    begun = json.loads((tmp_path / 'options.json').read_text())
+    (tmp_path / 'options.json').write_text(json.dumps({**begun, 'format': 1}))
+    with pytest.raises(ValueError, match='is of format 1, this version writes 2'):
+        generate(tmp_path, DatasetOptions(scenes=2, seed=1, scene=SMALL))
+
+
+def test_a_full_disk_leaves_no_frame_half_and_the_run_goes_on_later(tmp_path, monkeypatch):
+    options = DatasetOptions(scenes=2, seed=5, scene=SMALL)
+    written = []
+
+    def write(path, data):
+        if len(written) == 9:
+            raise OSError(errno.ENOSPC, 'No space left on device', str(path))
+        written.append(path)
+        write_atomically(path, data)
+
+    monkeypatch.setattr(dataset_module, 'write_atomically', write)
+    with pytest.raises(OSError, match='No space left'):
+        generate(tmp_path, options)
+    whole = list_frames(tmp_path)
+    assert whole == ['000000_0']
+    assert read_frame(tmp_path, '000000_0')[1].shape == (60, 80)
+    monkeypatch.undo()
+    generate(tmp_path, options)
+    assert len(list_frames(tmp_path)) == 4
 
 
 def test_labels_of_another_size_are_named(dataset, tmp_path):
