@@ -46,8 +46,16 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         '--sequence',
         type=int,
         metavar='FRAMES',
-        help='write one sequence with a moving camera and sensor noise instead of scenes',
+        help='write a sequence with a moving camera and sensor noise instead of scenes',
     )
+    parser.add_argument(
+        '--sequences', type=int, default=1, metavar='N',
+        help='write N sequences, in folders 000, 001 ... (default 1, in OUTPUT itself)',
+    )  # fmt: skip
+    parser.add_argument(
+        '--changes', type=int, default=4, metavar='N',
+        help='things put in and taken out in a sequence, in turn (default 4)',
+    )  # fmt: skip
 
 
 def run(args: argparse.Namespace) -> int:
@@ -55,21 +63,32 @@ def run(args: argparse.Namespace) -> int:
     logging.basicConfig(level=logging.WARNING, format='%(message)s')
     if args.workers < 1:
         raise ValueError(f'--workers starts at 1, got {args.workers}')
-    if args.sequence is not None:
-        _write_sequence(args)
-    else:
+    for folder in _write(args):
+        _report(folder, args.coco)
+    return 0
+
+
+def _write(args: argparse.Namespace) -> list[Path]:
+    """Write what is asked for; returns the folders of frames."""
+    if args.sequence is None:
         _write_scenes(args)
+        return [args.output]
+    if args.coco:
+        raise ValueError('--coco is for scenes: a sequence has its objects in sequence.json')
+    return _write_sequences(args)
+
+
+def _report(folder: Path, coco: bool) -> None:
     from seg_ros.synthetic.contact_sheet import write_contact_sheet
     from seg_ros.synthetic.dataset import list_frames
 
-    if args.coco:
+    if coco:
         from seg_ros.synthetic.coco import write_coco
 
-        print(f'COCO instances: {write_coco(args.output)}')
-    sheet = args.output / 'contact_sheet.png'
-    write_contact_sheet(args.output, sheet)
-    print(f'{len(list_frames(args.output))} frames in {args.output}; a look at them: {sheet}')
-    return 0
+        print(f'COCO instances: {write_coco(folder)}')
+    sheet = folder / 'contact_sheet.png'
+    write_contact_sheet(folder, sheet)
+    print(f'{len(list_frames(folder))} frames in {folder}; a look at them: {sheet}')
 
 
 def _physics(choice: str) -> str:
@@ -101,14 +120,15 @@ def _write_scenes(args: argparse.Namespace) -> None:
         generate(args.output, options, workers=args.workers, progress=lambda _: bar.update())
 
 
-def _write_sequence(args: argparse.Namespace) -> None:
+def _write_sequences(args: argparse.Namespace) -> list[Path]:
     from tqdm import tqdm
 
-    from seg_ros.core.io import write_frame, write_labels
-    from seg_ros.synthetic.sequence import tabletop_sequence
+    from seg_ros.synthetic.changing import SequenceOptions, sequence_folders, write_sequence
 
-    args.output.mkdir(parents=True, exist_ok=True)
-    frames = tabletop_sequence(args.sequence, args.seed, args.width, args.height)
-    for index, (frame, labels, _) in enumerate(tqdm(frames, total=args.sequence, unit='frame')):
-        write_labels(args.output / f'{index:06d}-labels.png', labels)
-        write_frame(args.output, f'{index:06d}', frame)
+    options = SequenceOptions(
+        args.sequence, args.changes, args.seed, args.width, args.height, _physics(args.physics))
+    jobs = sequence_folders(args.output, args.sequences, options)
+    with tqdm(total=args.sequence * len(jobs), unit='frame') as bar:
+        for folder, chosen in jobs:
+            write_sequence(folder, chosen, progress=lambda _: bar.update())
+    return [folder for folder, _ in jobs]

@@ -223,8 +223,9 @@ class _Draw:
         model = self.model
         lost = np.zeros(self.shape, bool)
         ids = np.unique(labels[labels > 0])
-        # Drawn by label, so that an object keeps its fate from frame to frame.
-        fate = self.character.random(int(labels.max(initial=0)) + 1)[ids]
+        # Drawn by label, so that an object keeps its fate from frame to frame; by a generator of
+        # its own, so that an object that comes changes nothing else.
+        fate = self.character.spawn(1)[0].random(int(labels.max(initial=0)) + 1)[ids]
         gone = ids[fate < model.lost_object]
         patchy = ids[
             (fate >= model.lost_object) & (fate < model.lost_object + model.patchy_object)

@@ -56,7 +56,7 @@ def tabletop_sequence(
         width, height, 0.958 * width, 0.958 * width, (width - 1) / 2, (height - 1) / 2
     )
     objects, spread = _arrange(rng)
-    poses = _path(rng, objects, n_frames)
+    poses = camera_path(rng, objects, n_frames)
     table = make_table(rng, spread)
     while not (
         table.drop_m and np.all([table.carries(one.translation[None, :2]) for one in objects])
@@ -82,7 +82,7 @@ def _arrange(rng: Rng) -> tuple[list[Placed], float]:
     return objects, spread
 
 
-def _path(rng: Rng, objects: list[Placed], n_frames: int) -> list[CameraPose]:
+def camera_path(rng: Rng, objects: list[Placed], n_frames: int) -> list[CameraPose]:
     """Swing around the objects, nearing and rising a little."""
     centre: Array = np.mean([one.translation for one in objects], axis=0) + (0, 0, 0.03)
     start, along = rng.uniform(0, 2 * np.pi), np.linspace(0, 1, n_frames)

@@ -227,7 +227,8 @@ def test_the_command_writes_scenes_sequences_and_a_contact_sheet(tmp_path, capsy
     scenes = [str(tmp_path / 'a'), '--scenes', '1', '--views', '2', '--physics', 'none', *size]
     assert main(['synthesize', *scenes]) == 0
     assert '2 frames in' in capsys.readouterr().out
-    assert main(['synthesize', str(tmp_path / 'b'), '--sequence', '2', *size]) == 0
+    sequence = ['--sequence', '2', '--changes', '1', *size]
+    assert main(['synthesize', str(tmp_path / 'b'), *sequence]) == 0
     assert list_frames(tmp_path / 'b') == ['000000', '000001']
     assert (tmp_path / 'a' / 'contact_sheet.png').stat().st_size > 1000
     assert read_labels(tmp_path / 'b' / '000001-labels.png').shape == (48, 64)
