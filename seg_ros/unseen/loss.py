@@ -94,13 +94,14 @@ def border_loss(
 ) -> Tensor:
     """Push apart pixels `reach` to the right or below that lie in different clusters.
 
-    Shapes as in clustering_loss. Returns the mean of max(delta - d, 0)^2 over those pairs, 0 if
-    none. Not in the paper: its mean over all pairs of clusters says little about those that touch.
+    Shapes as in clustering_loss. Returns the mean of max(delta - d, 0)^2 over those pairs of an
+    image, 0 if none, averaged over images. Not in the paper: its mean over all pairs of clusters
+    says little about those that touch.
     """
     _check(embedding, labels)
     pixels = embedding.movedim(1, -1).flatten(0, 2)
     index = torch.arange(labels.numel(), device=labels.device).view(labels.shape)
-    penalties = []
+    total, pairs = embedding.new_zeros(len(labels)), embedding.new_zeros(len(labels))
     for dim in (1, 2):
         start = min(reach, labels.shape[dim])
         length = labels.shape[dim] - start
@@ -109,9 +110,10 @@ def border_loss(
         near = index.narrow(dim, 0, length)[differ]
         far = index.narrow(dim, start, length)[differ]
         distance = (1 - (pixels[near] * pixels[far]).sum(dim=1)) / 2
-        penalties.append((delta - distance).clamp(min=0).square())
-    values = torch.cat(penalties)
-    return values.sum() / max(len(values), 1)
+        image = differ.nonzero()[:, 0]
+        total = total.index_add(0, image, (delta - distance).clamp(min=0).square())
+        pairs = pairs.index_add(0, image, torch.ones_like(distance))
+    return (total / pairs.clamp(min=1)).mean()
 
 
 def contact_cells(labels: Tensor) -> Tensor:
@@ -140,17 +142,17 @@ def foreground_loss(logits: Tensor, labels: Tensor) -> Tensor:
 
 
 def _mask_loss(logits: Tensor, mask: Tensor, counted: Tensor) -> Tensor:
-    """Take the loss where `counted` holds; Dice is over the whole batch, smoothed by a pixel."""
+    """Take the loss of each image where `counted` holds, Dice smoothed by a pixel; their mean."""
     if logits.shape != (mask.shape[0], 1, *mask.shape[1:]):
         raise ValueError(
             f'logits {tuple(logits.shape)} and labels {tuple(mask.shape)} do not fit: '
             'give (B, 1, h, w) and (B, h, w)'
         )
-    known, target = counted.to(logits.dtype), mask.to(logits.dtype)
+    known, target = counted.to(logits.dtype), (mask & counted).to(logits.dtype)
     flat = logits[:, 0]
     entropy = functional.binary_cross_entropy_with_logits(flat, target, reduction='none')
-    entropy = (entropy * known).sum() / known.sum().clamp(min=1)
+    entropy = (entropy * known).sum(dim=(1, 2)) / known.sum(dim=(1, 2)).clamp(min=1)
     probability = flat.sigmoid() * known
-    overlap = (probability * target).sum()
-    dice = 1 - (2 * overlap + 1) / (probability.sum() + (target * known).sum() + 1)
-    return entropy + dice
+    overlap = (probability * target).sum(dim=(1, 2))
+    size = probability.sum(dim=(1, 2)) + target.sum(dim=(1, 2))
+    return (entropy + 1 - (2 * overlap + 1) / (size + 1)).mean()

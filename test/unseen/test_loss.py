@@ -108,15 +108,25 @@ def test_border_loss_equals_the_loops():
     embedding, reach = unit((2, 3, 5, 6), 3), 2
     labels = np.random.default_rng(3).integers(-1, 3, (2, 5, 6))
     found = border_loss(embedding, torch.from_numpy(labels), reach=reach)
-    penalties = []
+    penalties = ([], [])
     for b, i, j, (di, dj) in itertools.product(range(2), range(5), range(6), ((0, 2), (2, 0))):
         if i + di < 5 and j + dj < 6:
             one, two = labels[b, i, j], labels[b, i + di, j + dj]
             d = (1 - float(embedding[b, :, i, j] @ embedding[b, :, i + di, j + dj])) / 2
             if min(one, two) >= 0 and one != two:
-                penalties.append(max(0.5 - d, 0) ** 2)
-    assert penalties
-    np.testing.assert_allclose(found, np.mean(penalties), atol=1e-12)
+                penalties[b].append(max(0.5 - d, 0) ** 2)
+    assert all(penalties)
+    np.testing.assert_allclose(found, np.mean([np.mean(p) for p in penalties]), atol=1e-12)
+
+
+@pytest.mark.parametrize('loss', [
+    lambda e, p: border_loss(e, p), lambda e, p: clustering_loss(e, p).total,
+    lambda e, p: foreground_loss(e[:, :1], p), lambda e, p: contact_loss(e[:, :1], p)])
+def test_the_loss_of_a_batch_is_the_mean_over_its_images(loss):
+    embedding = unit((3, 4, 6, 7), 2)
+    labels = torch.from_numpy(np.random.default_rng(0).integers(-1, 4, (3, 6, 7)))
+    single = [loss(embedding[i:i + 1], labels[i:i + 1]) for i in range(3)]
+    torch.testing.assert_close(loss(embedding, labels), torch.stack(single).mean())
 
 
 @given(seed=st.integers(0, 1000), height=st.integers(1, 6), width=st.integers(1, 6))
