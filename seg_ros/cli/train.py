@@ -1,14 +1,23 @@
 # Copyright 2026 seg_ros contributors
 # SPDX-License-Identifier: Apache-2.0
 
-"""Train a method on a folder of views, as `seg_ros synthesize` writes it (train/ and val/)."""
+"""Train a method on folders of views, synthetic or own frames with labels (train/ and val/).
+
+Several processes or GPUs: torchrun --nproc-per-node N -m seg_ros train unseen_objects ...
+"""
 
 from __future__ import annotations
 
 import argparse
 import logging
+import shlex
+import signal
+import sys
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from seg_ros.training.trainer import Trainer
 
 HELP = 'train a method on synthetic views'
 METHODS = ('unseen_objects',)
@@ -19,10 +28,11 @@ _DIRECT = ('architecture', 'fusion', 'stage', 'samples', 'time_budget_s', 'devic
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the command's arguments."""
     parser.add_argument('method', choices=METHODS, help='what to train')
-    parser.add_argument('--data', required=True, type=Path, metavar='DIR',
-                        help='folder with train/ and, for validation, val/')
+    parser.formatter_class = argparse.RawDescriptionHelpFormatter
+    parser.add_argument('--data', required=True, type=Path, metavar='DIR', action='append',
+                        help='folder with train/ and, for validation, val/; may be repeated')
     parser.add_argument('--out', required=True, type=Path, metavar='DIR',
-                        help='folder for checkpoint.pt, weights.safetensors and the curves')
+                        help='folder for checkpoint.pt, weights.safetensors, card.md, curves')
     parser.add_argument('--config', type=Path, metavar='YAML', help='file of options')
     parser.add_argument('--resume', action='store_true', help='go on from the checkpoint in --out')
     parser.add_argument('--init', metavar='WEIGHTS', help='start from these weights')
@@ -42,24 +52,48 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
-    """Train, or go on training, and leave the weights in --out."""
-    logging.basicConfig(level=logging.INFO, format='%(message)s')
+    """Train, or go on training, and leave the weights in --out; 1 where it was stopped."""
     from seg_ros.training.options import read_train_options
-    from seg_ros.training.trainer import WEIGHTS, Trainer
+    from seg_ros.training.parallel import join_team, leave_team
 
-    options = read_train_options(args.config, _overrides(args))
     if args.init and args.resume:
         raise ValueError('--init and --resume exclude each other: a checkpoint has its weights')
-    trainer = Trainer(args.data, args.out, options, resume=args.resume)
-    if args.init:
-        from seg_ros.weights import load_weights
+    options = read_train_options(args.config, _overrides(args))
+    team, device = join_team(options.device)
+    logging.basicConfig(level=logging.INFO if team.leads else logging.ERROR, format='%(message)s')
+    try:
+        from seg_ros.training.trainer import Trainer
 
-        weights = load_weights(args.init, method=args.method)
-        trainer.initialise(weights.state, str(weights.path))
-    trainer.run()
-    print(f'{trainer.progress.samples} samples in {trainer.progress.seconds:.0f} s; '
-          f'weights: {args.out / WEIGHTS}')
-    return 0
+        trainer = Trainer(args.data, args.out, options.replaced(device=device),
+                          resume=args.resume, init=_weights(args), team=team)
+        return _train(trainer, args.out)
+    finally:
+        leave_team(team)
+
+
+def _weights(args: argparse.Namespace) -> Any:
+    from seg_ros.weights import load_weights
+
+    return load_weights(args.init, method=args.method) if args.init else None
+
+
+def _train(trainer: Trainer, out: Path) -> int:
+    """Run until done or told to stop by SIGINT or SIGTERM; the leader says what is there."""
+    from seg_ros.training.card import write_card
+    from seg_ros.training.trainer import WEIGHTS
+
+    before = {number: signal.signal(number, lambda *_: trainer.ask_to_stop())
+              for number in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        done = trainer.run()
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+    if trainer.team.leads:
+        write_card(out, trainer.metadata(), ['seg_ros', *map(shlex.quote, sys.argv[1:])])
+        print(f'{trainer.progress.samples} samples in {trainer.progress.seconds:.0f} s; '
+              f'weights: {out / WEIGHTS}' + ('' if done else '; stopped: --resume goes on'))
+    return 0 if done else 1
 
 
 def _overrides(args: argparse.Namespace) -> dict[str, Any]:

@@ -1,14 +1,18 @@
 # Copyright 2026 seg_ros contributors
 # SPDX-License-Identifier: Apache-2.0
 
-"""Read a folder of clean synthetic views as batches; a folder may grow while it is read."""
+"""Read folders of views as batches; a folder may grow while it is read."""
 
 from __future__ import annotations
 
+import json
+import logging
+import os
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import cv2
 import numpy as np
@@ -16,8 +20,9 @@ import torch
 from torch import Tensor
 from torch.utils.data import DataLoader, Dataset
 
-from seg_ros.core.io import read_camera, read_color, read_depth, read_labels
+from seg_ros.core.io import COLOR_SUFFIXES, read_camera, read_color, read_depth, read_labels
 from seg_ros.training.options import TrainOptions
+from seg_ros.training.parallel import Team
 from seg_ros.training.samples import (
     Sample,
     View,
@@ -27,25 +32,43 @@ from seg_ros.training.samples import (
 )
 from seg_ros.unseen.preprocessing import Preprocessing
 
+logger = logging.getLogger(__name__)
+
 _REFRESH_S = 30.0
+# A few views may be broken; more than this share of those read, and the data set is.
+BAD_SHARE = 0.05
+_BAD_BEFORE_JUDGED = 5
+# What the generator leaves in a folder: its views are clean and get sensor noise.
+_MARKS = ('options.json', 'dataset.json')
+
 Batch = tuple[Tensor, Tensor, Tensor]
 
 
 class ViewFolder:
-    """List and read views; without dataset.json the folder still grows and is listed again."""
+    """List and read labelled views; without dataset.json the folder still grows and is listed
+    again.
 
-    def __init__(self, folder: str | Path) -> None:
+    A view is NAME-color.png (or .jpg), NAME-depth.png, NAME-labels.png and NAME-camera.json or
+    camera.json. ``sensor_noise`` 'auto': views of `seg_ros synthesize` are clean and get noise,
+    others come from a camera and get none.
+    """
+
+    def __init__(self, folder: str | Path, sensor_noise: str = 'auto') -> None:
         """List the folder; FileNotFoundError or ValueError where there is nothing to read."""
         self.folder = Path(folder)
         if not self.folder.is_dir():
             raise FileNotFoundError(f'{self.folder} is no folder; make one: seg_ros synthesize')
         self._listed_at = -np.inf
         self._complete = False
+        self._color: dict[str, str] = {}
         self.names: list[str] = []
         self.refresh()
         if not self.names:
-            raise ValueError(f'{self.folder} holds no NAME-color.png; make some: '
-                             'seg_ros synthesize')
+            raise ValueError(
+                f'{self.folder} holds no NAME-color.png with NAME-labels.png; make some: '
+                'seg_ros synthesize')
+        made = any((self.folder / mark).exists() for mark in _MARKS)
+        self.noisy = sensor_noise == 'always' or (sensor_noise == 'auto' and made)
 
     def __len__(self) -> int:
         """Return the number of views known now."""
@@ -56,21 +79,56 @@ class ViewFolder:
         if self._complete or time.monotonic() - self._listed_at < _REFRESH_S:
             return
         self._complete = (self.folder / 'dataset.json').exists()
-        suffix = '-color.png'
-        self.names = sorted(path.name[:-len(suffix)] for path in self.folder.glob(f'*{suffix}'))
+        files = set(os.listdir(self.folder))
+        self._color = {
+            file[:-len(suffix)]: file for suffix in reversed(COLOR_SUFFIXES) for file in files
+            if file.endswith(suffix) and f'{file[:-len(suffix)]}-labels.png' in files}
+        self.names = sorted(self._color)
         self._listed_at = time.monotonic()
 
     def view(self, name: str) -> View:
         """Read one view; errors name the file."""
         base = self.folder / name
-        color = read_color(f'{base}-color.png')
+        own = Path(f'{base}-camera.json')
+        color = read_color(self.folder / self._color[name])
         depth = read_depth(f'{base}-depth.png')
         labels = read_labels(f'{base}-labels.png')
-        camera = read_camera(f'{base}-camera.json')
+        camera = read_camera(own if own.exists() else self.folder / 'camera.json')
         shapes = {color.shape[:2], depth.shape, labels.shape, (camera.height, camera.width)}
         if len(shapes) != 1:
             raise ValueError(f'{base}: colour, depth, labels and camera differ in size')
-        return View(color, depth, labels, camera)
+        return View(color, depth, labels, camera, clean=self.noisy)
+
+    def describe(self) -> dict[str, Any]:
+        """Return what the data set says of itself, with the number of views known now."""
+        path = self.folder / _MARKS[0]
+        said = json.loads(path.read_text(encoding='utf-8')) if path.exists() else {}
+        return {'folder': self.folder.name, 'views': len(self.names), 'noise': self.noisy, **said}
+
+
+class Views:
+    """Join folders of views: each view of all of them is as likely as any other."""
+
+    def __init__(self, folders: Sequence[ViewFolder]) -> None:
+        """Take one folder or more."""
+        self.folders = list(folders)
+
+    def __len__(self) -> int:
+        """Return the number of views known now."""
+        return sum(len(folder) for folder in self.folders)
+
+    def refresh(self) -> None:
+        """List growing folders again."""
+        for folder in self.folders:
+            folder.refresh()
+
+    def view(self, index: int) -> View:
+        """Read the view of that number, counted through all folders."""
+        for folder in self.folders:
+            if index < len(folder):
+                return folder.view(folder.names[index])
+            index -= len(folder)
+        raise IndexError(f'there are {len(self)} views')
 
 
 @dataclass(frozen=True)
@@ -85,30 +143,61 @@ class BatchPlan:
 
 
 class PlannedBatches(Dataset[Batch]):
-    """Turn plans into batches: the item of a plan is colour, XYZ and labels of all its samples."""
+    """Turn plans into batches: the item of a plan is colour, XYZ and labels of its samples.
+
+    In a team each process reads its share of the samples; together they are the batch that one
+    process would read.
+    """
 
     def __init__(
-        self, folder: ViewFolder, options: TrainOptions, preprocessing: Preprocessing
+        self, views: Views, options: TrainOptions, preprocessing: Preprocessing,
+        team: Team | None = None,
     ) -> None:
         """Keep what is needed to read; nothing is read yet."""
-        self.folder = folder
+        self.views = views
         self.options = options
         self.preprocessing = preprocessing
+        self.team = team or Team()
+        self._read = self._bad = 0
 
     def __getitem__(self, plan: BatchPlan) -> Batch:
-        """Read the plan's samples: (B, 3, h, w), (B, 3, h, w), (B, h/2, w/2)."""
-        self.folder.refresh()
-        rng = np.random.default_rng([self.options.seed, plan.step])
+        """Read the plan's samples: (B, 3, h, w), (B, 3, h, w), (B, h/2, w/2).
+
+        Raises ValueError for a batch that the team cannot share evenly, and where too many views
+        cannot be read.
+        """
+        self.views.refresh()
         share = 1 if plan.kind == 'full' else min(self.options.crops_per_view, plan.count)
+        turns = range(0, plan.count, share)
+        if len(turns) % self.team.size or (self.team.size > 1 and plan.count % share):
+            raise ValueError(
+                f'a batch of {plan.count} samples, {share} of a view, cannot be shared by '
+                f'{self.team.size} processes: choose a multiple of {share * self.team.size}')
         samples: list[Sample] = []
-        while len(samples) < plan.count:
-            name = self.folder.names[rng.integers(len(self.folder))]
-            noisy = with_sensor_noise(self.folder.view(name), rng)
-            samples += [
-                training_sample(noisy, plan.kind, (plan.width, plan.height), self.options,
-                                self.preprocessing, rng)
-                for _ in range(min(share, plan.count - len(samples)))]
+        for turn in turns[self.team.rank::self.team.size]:
+            rng = np.random.default_rng([self.options.seed, plan.step, turn])
+            samples += self._samples(plan, min(share, plan.count - turn), rng)
         return stacked(samples)
+
+    def _samples(self, plan: BatchPlan, count: int, rng: np.random.Generator) -> list[Sample]:
+        """Return variations of one random view."""
+        view = self._readable_view(rng)
+        noisy = with_sensor_noise(view, rng) if view.clean else view
+        return [training_sample(noisy, plan.kind, (plan.width, plan.height), self.options,
+                                self.preprocessing, rng) for _ in range(count)]
+
+    def _readable_view(self, rng: np.random.Generator) -> View:
+        while True:
+            self._read += 1
+            try:
+                return self.views.view(int(rng.integers(len(self.views))))
+            except (ValueError, OSError) as error:
+                self._bad += 1
+                logger.warning('left out: %s', error)
+                if self._bad > max(_BAD_BEFORE_JUDGED, BAD_SHARE * self._read):
+                    raise ValueError(
+                        f'{self._bad} of {self._read} views could not be read, the last one: '
+                        f'{error}') from error
 
 
 def stacked(samples: list[Sample]) -> Batch:
@@ -119,14 +208,13 @@ def stacked(samples: list[Sample]) -> Batch:
 
 
 def validation_batches(
-    folder: ViewFolder, options: TrainOptions, preprocessing: Preprocessing
+    views: Views, options: TrainOptions, preprocessing: Preprocessing
 ) -> Iterator[Batch]:
     """Yield evenly spaced views, one a batch, with repeatable noise."""
-    count = min(options.validation_frames, len(folder))
-    for index in np.linspace(0, len(folder) - 1, count).round().astype(int):
-        view = folder.view(folder.names[index])
+    count = min(options.validation_frames, len(views))
+    for index in np.linspace(0, len(views) - 1, count).round().astype(int):
         yield stacked([validation_sample(
-            view, (options.width, options.height), preprocessing, int(index))])
+            views.view(int(index)), (options.width, options.height), preprocessing, int(index))])
 
 
 def _quiet_worker(_worker: int) -> None:

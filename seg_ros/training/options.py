@@ -49,6 +49,11 @@ class TrainOptions(Options):
         0.2, 'weight of the contact loss, for networks with that head', minimum=0.0)
     border_weight: float = option(2.0, 'weight of the border loss', minimum=0.0)
     zoom_max: float = option(1.8, 'largest scale augmentation', minimum=1.0, maximum=8.0)
+    sensor_noise: str = option(
+        'auto', 'simulated sensor noise on views: auto, on those of seg_ros synthesize alone',
+        choices=('auto', 'always', 'never'))
+    freeze_norm: bool = option(
+        False, 'keep the statistics of the normalisation layers: for small batches')
     drop_color: float = option(0.15, 'share of samples without colour', minimum=0.0, maximum=1.0)
     drop_depth: float = option(0.08, 'share of samples without depth', minimum=0.0, maximum=1.0)
     precision: str = option('fp32', 'bf16 pays on AMX and GPUs', choices=('fp32', 'bf16'))
@@ -60,6 +65,11 @@ class TrainOptions(Options):
     checkpoint_s: float = option(120.0, 'seconds between checkpoints', minimum=0.0)
     validation_samples: int = option(5000, 'samples between validations', minimum=1)
     validation_frames: int = option(48, 'frames of a validation', minimum=0)
+    pictures: int = option(4, 'frames in the picture of a validation; 0: none', minimum=0)
+    patience: int = option(
+        0, 'validations without a better overlap_f after which the training stops; 0: never',
+        minimum=0)
+    tensorboard: bool = option(False, 'write the curves for TensorBoard as well')
 
 
 def read_train_options(path: str | Path | None, overrides: dict[str, Any]) -> TrainOptions:

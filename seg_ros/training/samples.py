@@ -23,12 +23,16 @@ _SMALLEST_OBJECT = 8  # pixels at the labels' resolution; smaller ones teach not
 
 @dataclass(frozen=True, eq=False)
 class View:
-    """Hold a view: color (H, W, 3) uint8, depth_m (H, W) float32 with NaN, labels (H, W) int32."""
+    """Hold a view: color (H, W, 3) uint8, depth_m (H, W) float32 with NaN, labels (H, W) int32.
+
+    ``clean``: it was drawn without a sensor's noise.
+    """
 
     color: npt.NDArray[np.uint8]
     depth_m: npt.NDArray[np.float32]
     labels: npt.NDArray[np.int32]
     camera: CameraModel
+    clean: bool = True
 
 
 Sample = tuple[npt.NDArray[np.float32], npt.NDArray[np.float32], npt.NDArray[np.int64]]
@@ -55,14 +59,14 @@ def resampled(
             color, size, interpolation=cv2.INTER_AREA if shrinks else cv2.INTER_LINEAR)
         depth = cv2.resize(depth, size, interpolation=cv2.INTER_NEAREST_EXACT)
         labels = cv2.resize(labels, size, interpolation=cv2.INTER_NEAREST_EXACT)
-    return View(color, depth, labels, camera)
+    return View(color, depth, labels, camera, view.clean)
 
 
 def flipped(view: View) -> View:
     """Mirror the view left to right, the principal point with it."""
     camera = replace(view.camera, cx=view.camera.width - 1 - view.camera.cx)
-    return View(
-        view.color[:, ::-1], view.depth_m[:, ::-1], view.labels[:, ::-1], camera)
+    return replace(view, color=view.color[:, ::-1], depth_m=view.depth_m[:, ::-1],
+                   labels=view.labels[:, ::-1], camera=camera)
 
 
 def halved_labels(labels: npt.NDArray[np.integer]) -> npt.NDArray[np.int64]:
@@ -169,10 +173,11 @@ def training_sample(
 def validation_sample(
     view: View, size: tuple[int, int], preprocessing: Preprocessing, seed: int
 ) -> Sample:
-    """Return a whole view as a sample, with noise that repeats: seeded by the frame."""
+    """Return a whole view as a sample; a clean one with noise, the same for the same seed."""
     rng = np.random.default_rng(seed)
     whole = (0, 0, view.camera.width, view.camera.height)
-    noisy = resampled(with_sensor_noise(view, rng), whole, size)
-    color, xyz = input_arrays(
-        augment_color(noisy.color, rng), noisy.depth_m, noisy.camera, preprocessing)
-    return color, xyz, halved_labels(noisy.labels)
+    if view.clean:
+        view = with_sensor_noise(replace(view, color=augment_color(view.color, rng)), rng)
+    seen = resampled(view, whole, size)
+    color, xyz = input_arrays(seen.color, seen.depth_m, seen.camera, preprocessing)
+    return color, xyz, halved_labels(seen.labels)

@@ -8,6 +8,7 @@ from __future__ import annotations
 import copy
 import csv
 import os
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -53,12 +54,37 @@ def load_checkpoint(path: Path) -> dict[str, Any]:
     return content
 
 
-class Curve:
-    """Append rows to a CSV file; a resumed run drops the rows after its checkpoint."""
+@dataclass
+class Best:
+    """Remember the best validation: its measure and samples, and how many came since."""
 
-    def __init__(self, path: Path, columns: tuple[str, ...], resume_step: int = 0) -> None:
+    value: float = -1.0
+    samples: int = 0
+    since: int = 0
+
+    def add(self, value: float, samples: int) -> bool:
+        """Take a validation's measure in; returns whether it is the best. NaN is none."""
+        if value > self.value:
+            self.value, self.samples, self.since = value, samples, 0
+            return True
+        self.since += 1
+        return False
+
+
+class Curve:
+    """Append rows to a CSV file; a resumed run drops the rows after its checkpoint.
+
+    With a folder for TensorBoard they go there too, as scalars PREFIX/COLUMN over the samples.
+    """
+
+    def __init__(
+        self, path: Path, columns: tuple[str, ...], resume_step: int = 0, board: str = '',
+        prefix: str = '',
+    ) -> None:
         """Open or create the file, keeping the rows up to resume_step (column 'step')."""
         self.path = path
+        self.prefix = prefix
+        self.board = _board(board, prefix) if board else None
         self.columns = columns
         rows = []
         if resume_step and path.exists():
@@ -76,3 +102,17 @@ class Curve:
                for key, value in values.items()}
         with self.path.open('a', newline='', encoding='utf-8') as file:
             csv.DictWriter(file, self.columns).writerow(row)
+        if self.board is not None:
+            for name in values.keys() - {'step', 'samples', 'seconds'}:
+                self.board.add_scalar(f'{self.prefix}/{name}', values[name], values['samples'])
+            self.board.flush()
+
+
+def _board(folder: str, prefix: str) -> Any:
+    try:
+        from torch.utils.tensorboard import SummaryWriter
+    except ImportError as error:
+        raise ValueError(
+            'tensorboard is not installed: pip install "seg_ros[train]", or leave '
+            'tensorboard=true out; the curves are in CSV files anyway') from error
+    return SummaryWriter(folder, filename_suffix=f'.{prefix}')

@@ -8,122 +8,53 @@ from __future__ import annotations
 import logging
 import math
 import time
-from collections.abc import Iterator
+from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 import torch
 from torch import Tensor, nn
-from torch.nn import functional
 
 from seg_ros.training.data import (
     Batch,
-    BatchPlan,
     PlannedBatches,
     ViewFolder,
+    Views,
     batch_loader,
     validation_batches,
 )
+from seg_ros.training.losses import LOSSES, network_losses
 from seg_ros.training.options import TrainOptions
-from seg_ros.training.state import AveragedModel, Curve, load_checkpoint, save_checkpoint
+from seg_ros.training.parallel import Team
+from seg_ros.training.pictures import Picture, picture_row, write_rows
+from seg_ros.training.progress import Progress, batch_plans
+from seg_ros.training.state import (
+    AveragedModel,
+    Best,
+    Curve,
+    load_checkpoint,
+    save_checkpoint,
+)
 from seg_ros.training.validation import MEASURES, quick_measures
 from seg_ros.unseen.checkpoint import (
+    build_network,
     default_preprocessing,
     load_strictly,
     metadata_of,
+    network_of_weights,
     new_network,
 )
-from seg_ros.unseen.loss import border_loss, clustering_loss, contact_loss, foreground_loss
-from seg_ros.weights import save_weights
+from seg_ros.weights import Weights, save_weights
 
 logger = logging.getLogger(__name__)
 
 CHECKPOINT = 'checkpoint.pt'
 WEIGHTS = 'weights.safetensors'
-LOSSES = ('loss', 'intra', 'inter', 'border', 'foreground', 'contact')
+BEST = 'best.safetensors'
 CURVE_COLUMNS = ('step', 'samples', 'seconds', 'rate', *LOSSES)
 VALIDATION_COLUMNS = ('step', 'samples', 'seconds', *LOSSES, *MEASURES)
-
-
-def network_losses(
-    network: nn.Module, color: Tensor, xyz: Tensor, labels: Tensor, options: TrainOptions
-) -> tuple[dict[str, Tensor], Tensor, Tensor | None]:
-    """Return the losses of a batch by name ('loss' their weighted sum), embedding and logits.
-
-    ``labels`` (B, h/2, w/2); a network that embeds every pixel is averaged down to them.
-    """
-    output = network(color, xyz)
-    embedding, *heads = output if isinstance(output, tuple) else (output,)
-    embedding = embedding.float()
-    if embedding.shape[2:] != labels.shape[1:]:
-        height, width = labels.shape[1:]
-        embedding = functional.normalize(
-            functional.adaptive_avg_pool2d(embedding, (height, width)), dim=1)
-    clusters = clustering_loss(embedding, labels)
-    border = border_loss(embedding, labels)
-    of_heads = [loss(logits.float(), labels)
-                for loss, logits in zip((foreground_loss, contact_loss), heads, strict=False)]
-    foreground, contact = of_heads + [border.new_zeros(())] * (2 - len(heads))
-    total = (clusters.total + options.border_weight * border
-             + options.foreground_weight * foreground + options.contact_weight * contact)
-    values = dict(zip(LOSSES, (total, clusters.intra, clusters.inter, border, foreground,
-                               contact), strict=True))
-    logits = heads[0] if heads else None
-    return values, embedding, logits
-
-
-class Progress:
-    """Count steps, samples and seconds; `share` runs from 0 to 1 over the training."""
-
-    def __init__(self, options: TrainOptions) -> None:
-        """Start at zero."""
-        self.options = options
-        self.step = 0
-        self.samples = 0
-        self._earlier_s = 0.0
-        self._started = time.monotonic()
-
-    @property
-    def seconds(self) -> float:
-        """Return the seconds trained, those before a resume included."""
-        return self._earlier_s + time.monotonic() - self._started
-
-    @property
-    def share(self) -> float:
-        """Return how much of the training is done, by time where a budget is given."""
-        if self.options.time_budget_s > 0:
-            return min(self.seconds / self.options.time_budget_s, 1.0)
-        return min(self.samples / self.options.samples, 1.0)
-
-    def state(self) -> dict[str, float]:
-        """Return what a checkpoint keeps."""
-        return {'step': self.step, 'samples': self.samples, 'seconds': self.seconds}
-
-    def restore(self, state: dict[str, float]) -> None:
-        """Go on from a checkpoint."""
-        self.step, self.samples = int(state['step']), int(state['samples'])
-        self._earlier_s, self._started = state['seconds'], time.monotonic()
-
-
-def batch_plans(options: TrainOptions, progress: Progress) -> Iterator[BatchPlan]:
-    """Yield what each step trains on: crops first, whole views after; never ends by itself.
-
-    With a time budget the switch goes by the clock, else by the samples planned.
-    """
-    step, samples = progress.step, progress.samples
-    while True:
-        done = progress.share if options.time_budget_s > 0 else samples / options.samples
-        if options.stage == 'zoom':
-            plan = BatchPlan(step, 'zoom', options.zoom_size, options.zoom_size,
-                             options.crop_batch)
-        elif done < options.crop_share:
-            plan = BatchPlan(step, 'crop', options.crop_width, options.crop_height,
-                             options.crop_batch)
-        else:
-            plan = BatchPlan(step, 'full', options.width, options.height, options.full_batch)
-        yield plan
-        step, samples = step + 1, samples + plan.count
 
 
 def chosen_device(name: str) -> torch.device:
@@ -139,35 +70,78 @@ def chosen_device(name: str) -> torch.device:
     return device
 
 
+def open_views(data: Sequence[str | Path], part: str, sensor_noise: str) -> Views:
+    """Open the folder `part` (train or val) of each data set."""
+    return Views([ViewFolder(Path(folder) / part, sensor_noise) for folder in data])
+
+
 class Trainer:
     """Train one network in one output folder."""
 
     def __init__(
-        self, data: str | Path, out: str | Path, options: TrainOptions, *, resume: bool = False
+        self, data: str | Path | Sequence[str | Path], out: str | Path, options: TrainOptions, *,
+        resume: bool = False, init: Weights | None = None, team: Team | None = None,
     ) -> None:
         """Prepare network, data and curves; with `resume` go on from the folder's checkpoint.
 
-        `data` holds the folders train and, for validation, val. Raises ValueError where `out`
-        holds a training already and resume is off.
+        Each folder of `data` holds train and, for validation, val. ``init`` are weights to start
+        from; they say which network. Raises ValueError where `out` holds a training already and
+        resume is off, and for a time budget in a team, whose clocks differ.
         """
-        self.options = options
+        self.options, self.team = options, team or Team()
+        if self.team.size > 1 and options.time_budget_s > 0:
+            raise ValueError('several processes cannot keep one time budget: give samples')
         self.out = Path(out)
         self.out.mkdir(parents=True, exist_ok=True)
         self.device = chosen_device(options.device)
         if options.threads:
             torch.set_num_threads(options.threads)
-        self.progress = Progress(options)
-        self.preprocessing = default_preprocessing(options.architecture)
-        self.train_folder = ViewFolder(Path(data) / 'train')
-        self.val_folder = None
-        if options.validation_frames and (Path(data) / 'val').is_dir():
-            self.val_folder = ViewFolder(Path(data) / 'val')
-        torch.manual_seed(options.seed)
-        network = new_network(options.architecture, options.fusion)
+        self.progress, self.best = Progress(options), Best()
+        self._open([data] if isinstance(data, (str, Path)) else list(data))
+        self._stop_asked = False
+        self._start(resume, init)
+
+    def _open(self, data: list[str | Path]) -> None:
+        self.train_views = open_views(data, 'train', self.options.sensor_noise)
+        self.val_views: Views | None = None
+        with_val = [folder for folder in data if (Path(folder) / 'val').is_dir()]
+        if self.options.validation_frames and with_val:
+            self.val_views = open_views(with_val, 'val', self.options.sensor_noise)
+
+    def _start(self, resume: bool, init: Weights | None) -> None:
+        """Build network and optimiser, new, from weights or from the checkpoint."""
+        path = self.out / CHECKPOINT
+        if path.exists() and not resume:
+            raise ValueError(f'{path} exists: add --resume, or give another --out')
+        if resume and not path.exists():
+            raise FileNotFoundError(f'{path} is missing: there is nothing to resume')
+        content = load_checkpoint(path) if resume else None
+        torch.manual_seed(self.options.seed)
+        network = self._network(content, init)
+        self.preprocessing = default_preprocessing(self.architecture)
         self.network = network.to(self.device).to(memory_format=torch.channels_last)
-        self.average = AveragedModel(self.network, options.ema_decay)
+        self.average = AveragedModel(self.network, self.options.ema_decay)
         self.optimizer = self._make_optimizer()
-        self._start(resume)
+        if content is not None:
+            self._restore(content, str(path))
+        self.shared = self.team.share(self.network, self.device)
+        self._open_curves()
+
+    def _network(self, content: dict[str, Any] | None, init: Weights | None) -> nn.Module:
+        self.started_from = 'random weights'
+        self.architecture = self.options.architecture
+        if content is not None:
+            self.started_from = content['started_from']
+            self.architecture = content['network']['architecture']
+            config = dict(content['network']['config'])
+            for name in ('input_size', 'preprocessing'):
+                config.pop(name)
+            return build_network(self.architecture, **config)
+        if init is None:
+            return new_network(self.architecture, self.options.fusion)
+        loaded = network_of_weights(init)
+        self.started_from, self.architecture = init.path.name, loaded.architecture
+        return loaded.network
 
     def _make_optimizer(self) -> torch.optim.Optimizer:
         matrices = [p for p in self.network.parameters() if p.dim() > 1]
@@ -176,45 +150,54 @@ class Trainer:
                   {'params': vectors, 'weight_decay': 0.0}]
         return torch.optim.AdamW(groups, lr=self.options.learning_rate, fused=True)
 
-    def _start(self, resume: bool) -> None:
-        path = self.out / CHECKPOINT
-        if path.exists() and not resume:
-            raise ValueError(f'{path} exists: add --resume, or give another --out')
-        if resume:
-            if not path.exists():
-                raise FileNotFoundError(f'{path} is missing: there is nothing to resume')
-            self._restore(load_checkpoint(path), str(path))
-        step = self.progress.step
-        self.curve = Curve(self.out / 'curves.csv', CURVE_COLUMNS, step)
-        self.validation_curve = Curve(self.out / 'validation.csv', VALIDATION_COLUMNS, step)
-
     def _restore(self, content: dict[str, Any], source: str) -> None:
         load_strictly(self.network, content['model'], source)
         load_strictly(self.average.network, content['ema'], source)
         self.optimizer.load_state_dict(content['optimizer'])
         self.progress.restore(content['progress'])
+        self.best = Best(**content['best'])
         torch.set_rng_state(content['rng'])
 
-    def initialise(self, state: dict[str, Tensor], source: str) -> None:
-        """Start from given weights instead of random ones."""
-        load_strictly(self.network, state, source)
-        self.average = AveragedModel(self.network, self.options.ema_decay)
+    def _open_curves(self) -> None:
+        if not self.team.leads:
+            return
+        step = self.progress.step
+        board = str(self.out / 'tensorboard') if self.options.tensorboard else ''
+        self.curve = Curve(self.out / 'curves.csv', CURVE_COLUMNS, step, board, 'train')
+        self.validation_curve = Curve(
+            self.out / 'validation.csv', VALIDATION_COLUMNS, step, board, 'val')
 
     def save(self) -> None:
         """Write the checkpoint, and the averaged weights as they would ship."""
         save_checkpoint(self.out / CHECKPOINT, {
             'model': self.network.state_dict(), 'ema': self.average.network.state_dict(),
             'optimizer': self.optimizer.state_dict(), 'progress': self.progress.state(),
-            'rng': torch.get_rng_state(), 'options': asdict(self.options)})
+            'best': asdict(self.best), 'rng': torch.get_rng_state(),
+            'options': asdict(self.options), 'network': self._described(),
+            'started_from': self.started_from})
         save_weights(self.out / WEIGHTS, shipped_state(self.average.network), self.metadata())
+
+    def _save_or_say(self) -> None:
+        """Save; where the disk refuses, the last checkpoint stays and the next one is tried."""
+        try:
+            self.save()
+        except OSError as error:
+            logger.error(
+                'no checkpoint at step %d (%s): the last one stays, the next is in %.0f s',
+                self.progress.step, error, self.options.checkpoint_s)
+
+    def _described(self, **more: Any) -> dict[str, Any]:
+        size = (self.options.width, self.options.height)
+        return metadata_of(self.network, self.architecture, size, **more)
 
     def metadata(self) -> dict[str, Any]:
         """Return what the weights file says of the network and of its training."""
-        training = {**self.progress.state(), 'seed': self.options.seed,
-                    'stage': self.options.stage}
-        return metadata_of(
-            self.network, self.options.architecture,
-            (self.options.width, self.options.height), training=training)
+        changed = {key: value for key, value in asdict(self.options).items()
+                   if value != getattr(TrainOptions(), key)}
+        return self._described(training={
+            **self.progress.state(), 'stage': self.options.stage, 'seed': self.options.seed,
+            'started_from': self.started_from, 'processes': self.team.size, 'options': changed,
+            'data': [folder.describe() for folder in self.train_views.folders]})
 
     def rate(self) -> float:
         """Return the learning rate of this step: linear warm-up, then a cosine to 1 %."""
@@ -222,44 +205,79 @@ class Trainer:
         cosine = 0.5 * (1 + math.cos(math.pi * self.progress.share))
         return self.options.learning_rate * warm * (0.01 + 0.99 * cosine)
 
-    def run(self, max_steps: int | None = None) -> None:
-        """Train until samples or time are used up, or for max_steps; leaves a checkpoint."""
-        batches = PlannedBatches(self.train_folder, self.options, self.preprocessing)
+    def ask_to_stop(self) -> None:
+        """End the training after the step in progress, with a checkpoint."""
+        self._stop_asked = True
+
+    def run(self, max_steps: int | None = None) -> bool:
+        """Train until samples, time or patience are used up, or for max_steps.
+
+        Leaves a checkpoint. Returns whether the training is complete: False after max_steps or
+        ask_to_stop.
+        """
+        batches = PlannedBatches(self.train_views, self.options, self.preprocessing, self.team)
         loader = batch_loader(
             batches, batch_plans(self.options, self.progress), self.options.workers)
         sums: dict[str, float] = dict.fromkeys(LOSSES, 0.0)
-        saved, first = time.monotonic(), self.progress.step
+        saved, first, patient = time.monotonic(), self.progress.step, True
         for batch in loader:
             before = self.progress.samples // self.options.validation_samples
-            losses = self.train_step(batch)
-            self._log(losses, sums)
+            self._log(self.train_step(batch), sums)
             if self.progress.samples // self.options.validation_samples > before:
-                self.validate()
-            if time.monotonic() - saved > self.options.checkpoint_s:
-                self.save()
+                patient = self._validated()
+            if self.team.leads and time.monotonic() - saved > self.options.checkpoint_s:
+                self._save_or_say()
                 saved = time.monotonic()
-            if self.progress.share >= 1 or self.progress.step - first == max_steps:
+            stop = self._stop_asked or self.progress.step - first == max_steps
+            if self.progress.share >= 1 or not patient or self.team.any(stop, self.device):
                 break
-        self.validate()
-        self.save()
+        return self._finish(not patient)
+
+    def _validated(self) -> bool:
+        """Validate in one process, the others wait; returns whether to go on."""
+        value = self.validate() if self.team.leads else math.nan
+        if self.team.leads and self.best.add(value, self.progress.samples):
+            with suppress(OSError):  # the next better one is tried again
+                save_weights(self.out / BEST, shipped_state(self.average.network),
+                             self.metadata())
+        tired = self.team.leads and 0 < self.options.patience <= self.best.since
+        return not self.team.any(tired, self.device)
+
+    def _finish(self, tired: bool) -> bool:
+        done = self.progress.share >= 1 or tired
+        if self.team.leads:
+            if done:
+                self.validate()
+            self.save()
+        self.team.wait()
+        return done
 
     def train_step(self, batch: Batch) -> dict[str, float]:
         """Take one optimiser step; return the losses."""
-        self.network.train()
+        self._train_mode()
         rate = self.rate()
         for group in self.optimizer.param_groups:
             group['lr'] = rate
-        losses = self._losses(self.network, batch)[0]
+        losses = self._losses(self.shared, batch)[0]
         if not torch.isfinite(losses['loss']):
-            raise RuntimeError(f'the loss is {losses["loss"].item()} at step {self.progress.step}')
+            raise RuntimeError(
+                f'the loss is {losses["loss"].item()} at step {self.progress.step}: lower '
+                'learning_rate, or look for views with absurd depth')
         self.optimizer.zero_grad(set_to_none=True)
         losses['loss'].backward()
         nn.utils.clip_grad_norm_(self.network.parameters(), self.options.clip_norm)
         self.optimizer.step()
         self.average.update(self.network, self.progress.step)
         self.progress.step += 1
-        self.progress.samples += len(batch[0])
+        self.progress.samples += len(batch[0]) * self.team.size
         return {name: float(value.detach()) for name, value in losses.items()}
+
+    def _train_mode(self) -> None:
+        self.network.train()
+        if self.options.freeze_norm:
+            for module in self.network.modules():
+                if isinstance(module, nn.modules.batchnorm._BatchNorm):
+                    module.eval()
 
     def _losses(
         self, network: nn.Module, batch: Batch
@@ -274,28 +292,40 @@ class Trainer:
             sums[name] += value / self.options.log_steps
         if self.progress.step % self.options.log_steps:
             return
-        row = {**self.progress.state(), 'rate': self.rate(), **sums}
-        self.curve.add(row)
-        logger.info('step %d, %d samples, %.0f s: loss %.4f', self.progress.step,
-                    self.progress.samples, self.progress.seconds, sums['loss'])
+        if self.team.leads:
+            self.curve.add({**self.progress.state(), 'rate': self.rate(), **sums})
+            logger.info('step %d, %d samples, %.0f s: loss %.4f', self.progress.step,
+                        self.progress.samples, self.progress.seconds, sums['loss'])
         sums.update(dict.fromkeys(LOSSES, 0.0))
 
     @torch.no_grad()
-    def validate(self) -> None:
-        """Write the averaged network's losses and measures on validation views to a CSV file."""
-        if self.val_folder is None:
-            return
+    def validate(self) -> float:
+        """Measure the averaged network on validation views; returns overlap_f, NaN without any.
+
+        Writes a row of validation.csv and the picture validation.png.
+        """
+        if self.val_views is None:
+            return math.nan
         totals = dict.fromkeys((*LOSSES, *MEASURES), 0.0)
-        batches = validation_batches(self.val_folder, self.options, self.preprocessing)
+        rows: list[Picture] = []
         count = 0
-        for count, batch in enumerate(batches, start=1):  # noqa: B007
+        for batch in validation_batches(self.val_views, self.options, self.preprocessing):
+            count += 1
             losses, embedding, logits = self._losses(self.average.network, batch)
             measures = quick_measures(embedding, logits, batch[2].to(self.device))
             values = {name: float(value) for name, value in losses.items()} | measures
             totals = {name: total + values[name] for name, total in totals.items()}
+            if len(rows) < self.options.pictures:
+                rows.append(picture_row(
+                    batch[0][0], batch[1][0], batch[2][0], embedding[0],
+                    None if logits is None else logits[0], self.preprocessing))
         means = {name: total / max(count, 1) for name, total in totals.items()}
         self.validation_curve.add({**self.progress.state(), **means})
+        if rows:
+            with suppress(OSError):  # a picture is not worth a training
+                write_rows(self.out / 'validation.png', rows)
         logger.info('validation at %d samples: %s', self.progress.samples, means)
+        return means['overlap_f']
 
 
 def shipped_state(network: nn.Module) -> dict[str, Tensor]:

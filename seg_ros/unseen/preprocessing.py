@@ -67,6 +67,14 @@ class Preprocessing:
             np.take(levels[channel], ordered[..., channel], out=planes[channel], mode='clip')
         return planes
 
+    def picture(self, planes: npt.NDArray[np.float32]) -> npt.NDArray[np.uint8]:
+        """Map (3, H, W) float32, as the network takes it, back to RGB (H, W, 3) uint8."""
+        std, mean = (np.asarray(values, np.float32)[:, None, None]
+                     for values in (self.std, self.mean))
+        levels = np.clip((planes * std + mean) * 255 + 0.5, 0, 255).astype(np.uint8)
+        ordered = levels if self.color_order == 'rgb' else levels[::-1]
+        return np.ascontiguousarray(ordered.transpose(1, 2, 0))
+
 
 SMALL = Preprocessing()
 # The published network's: BGR, means in units of 1/255, no division by a deviation.

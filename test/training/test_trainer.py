@@ -12,10 +12,11 @@ import torch
 from training_views import write_view
 
 from seg_ros.cli import main
-from seg_ros.training.data import BatchPlan, PlannedBatches, ViewFolder
+from seg_ros.training.data import BatchPlan, PlannedBatches, ViewFolder, Views
 from seg_ros.training.options import TrainOptions, read_train_options
+from seg_ros.training.progress import Progress, batch_plans
 from seg_ros.training.state import AveragedModel, Curve, load_checkpoint, save_checkpoint
-from seg_ros.training.trainer import CHECKPOINT, WEIGHTS, Progress, Trainer, batch_plans
+from seg_ros.training.trainer import CHECKPOINT, WEIGHTS, Trainer
 from seg_ros.unseen.checkpoint import network_of_weights
 from seg_ros.unseen.preprocessing import SMALL
 from seg_ros.weights import load_weights
@@ -123,7 +124,7 @@ def test_a_time_budget_decides_alone():
 
 
 def test_the_same_plan_gives_the_same_batch_and_another_step_another(data):
-    batches = PlannedBatches(ViewFolder(data / 'train'), TINY, SMALL)
+    batches = PlannedBatches(Views([ViewFolder(data / 'train')]), TINY, SMALL)
     plans = [BatchPlan(step, 'crop', 48, 32, 3) for step in (4, 4, 5)]
     first, second, third = (batches[plan] for plan in plans)
     assert all(torch.equal(a, b) for a, b in zip(first, second, strict=True))
@@ -218,7 +219,7 @@ def test_options_of_a_file_that_is_no_mapping_are_refused(tmp_path):
 
 def test_a_loss_that_is_not_finite_stops_the_training(data, tmp_path):
     trainer = Trainer(data, tmp_path, TINY)
-    color, xyz, labels = next(iter([PlannedBatches(trainer.train_folder, TINY, SMALL)[
+    color, xyz, labels = next(iter([PlannedBatches(trainer.train_views, TINY, SMALL)[
         BatchPlan(0, 'full', 64, 48, 2)]]))
     with pytest.raises(RuntimeError, match='the loss is nan at step 0'):
         trainer.train_step((color * math.nan, xyz, labels))

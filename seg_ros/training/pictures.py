@@ -1,0 +1,76 @@
+# Copyright 2026 seg_ros contributors
+# SPDX-License-Identifier: Apache-2.0
+
+"""A picture of how far a training is: colour, depth, truth, prediction, embedding."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import cv2
+import numpy as np
+import numpy.typing as npt
+import torch
+from torch import Tensor
+
+from seg_ros.core.drawing import instance_colors
+from seg_ros.core.io import write_color
+from seg_ros.training.validation import clustered
+from seg_ros.unseen.preprocessing import Preprocessing
+
+Picture = npt.NDArray[np.uint8]
+
+
+def picture_row(
+    color: Tensor, xyz: Tensor, labels: Tensor, embedding: Tensor, logits: Tensor | None,
+    preprocessing: Preprocessing,
+) -> Picture:
+    """Return colour, depth, truth, prediction and embedding of one image side by side.
+
+    ``color``, ``xyz`` (3, H, W) network inputs, ``labels`` (h, w) with -1 ignored, ``embedding``
+    (D, h, w), ``logits`` (1, h, w) or None. The result is (H, 5 W, 3) RGB.
+    """
+    found = clustered(embedding, logits).cpu().numpy()
+    cells = [
+        preprocessing.picture(color.cpu().numpy()), depth_picture(xyz[2].cpu().numpy()),
+        label_picture(labels.cpu().numpy()), label_picture(found),
+        embedding_picture(embedding)]
+    size = (color.shape[2], color.shape[1])
+    return np.hstack([cv2.resize(cell, size, interpolation=cv2.INTER_NEAREST) for cell in cells])
+
+
+def write_rows(path: Path, rows: list[Picture]) -> None:
+    """Write the rows as one PNG."""
+    write_color(path, np.vstack(rows))
+
+
+def depth_picture(depth_m: npt.NDArray[np.float32]) -> Picture:
+    """Colour depth (H, W) metres, near red, far blue, black where it is 0."""
+    known = depth_m > 0
+    if not known.any():
+        return np.zeros((*depth_m.shape, 3), np.uint8)
+    low, high = np.percentile(depth_m[known], (1, 95))
+    share = np.clip((high - depth_m) / max(high - low, 1e-3), 0, 1)
+    colored = cv2.applyColorMap((255 * share).astype(np.uint8), cv2.COLORMAP_TURBO)[..., ::-1]
+    return np.where(known[..., None], colored, 0).astype(np.uint8)
+
+
+def label_picture(labels: npt.NDArray[np.integer]) -> Picture:
+    """Colour labels (h, w): 0 black, -1 grey."""
+    count = int(labels.max(initial=0))
+    palette = np.concatenate([
+        np.zeros((1, 3), np.uint8), instance_colors(np.arange(1, count + 1)).reshape(-1, 3)])
+    picture = palette[np.maximum(labels, 0)]
+    picture[labels < 0] = 128
+    return picture
+
+
+def embedding_picture(embedding: Tensor) -> Picture:
+    """Show the three strongest directions of unit embeddings (D, h, w) as red, green, blue."""
+    pixels = embedding.detach().flatten(1).T.float().cpu()
+    centred = pixels - pixels.mean(dim=0)
+    strongest = torch.linalg.eigh(centred.T @ centred)[1][:, -3:].flip(1)
+    shown = centred @ strongest
+    low, high = shown.amin(dim=0), shown.amax(dim=0)
+    scaled = (shown - low) / (high - low).clamp(min=1e-6) * 255
+    return scaled.byte().view(*embedding.shape[1:], -1).numpy()
