@@ -7,6 +7,10 @@ from __future__ import annotations
 import argparse
 import logging
 from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from seg_ros.synthetic.mesh_files import MeshReport
 
 HELP = 'write synthetic tabletop scenes with labels'
 
@@ -107,7 +111,7 @@ def _physics(choice: str) -> str:
 def _write_scenes(args: argparse.Namespace) -> None:
     from tqdm import tqdm
 
-    from seg_ros.synthetic.dataset import DatasetOptions, generate
+    from seg_ros.synthetic.dataset import DatasetOptions, check_meshes, generate
     from seg_ros.synthetic.scene import SceneOptions
 
     scene = SceneOptions(
@@ -116,8 +120,20 @@ def _write_scenes(args: argparse.Namespace) -> None:
     )
     objects = None if args.objects is None else str(args.objects)
     options = DatasetOptions(args.scenes, args.seed, scene, objects)
+    if objects is not None:
+        args.output.mkdir(parents=True, exist_ok=True)
+        _tell_of_meshes(check_meshes(args.output, objects))
     with tqdm(total=args.scenes, unit='scene') as bar:
         generate(args.output, options, workers=args.workers, progress=lambda _: bar.update())
+
+
+def _tell_of_meshes(report: MeshReport) -> None:
+    """Say how many meshes join in, and name those left out or changed."""
+    for name, reason in report.skipped.items():
+        print(f'mesh {name} left out: {reason}')
+    for name, note in report.notes.items():
+        print(f'mesh {name}: {note}')
+    print(f'{len(report.usable)} meshes join in')
 
 
 def _write_sequences(args: argparse.Namespace) -> list[Path]:

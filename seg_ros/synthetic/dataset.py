@@ -24,12 +24,13 @@ from numpy.typing import NDArray
 from seg_ros.core.frame import CameraModel, RgbdFrame
 from seg_ros.core.io import FrameFolder, read_labels, write_atomically
 from seg_ros.synthetic.catalogue import CLASS_NAMES
-from seg_ros.synthetic.mesh_files import MeshFolder
+from seg_ros.synthetic.mesh_files import MeshFolder, MeshReport
 from seg_ros.synthetic.placement import Placed
 from seg_ros.synthetic.renderer import CameraPose, Rendering
 from seg_ros.synthetic.scene import Scene, SceneOptions, draw_scene, scene_rng
 
 FORMAT_VERSION = 2
+MESHES_NAME = 'meshes.json'
 MAX_DEPTH_M = 65.535
 
 
@@ -141,7 +142,8 @@ def write_scene(folder: Path, options: DatasetOptions, index: int) -> int:
     record = folder / 'scenes' / f'{index:06d}.json'
     if record.exists():
         return index
-    scene = draw_scene(scene_rng(options.seed, index), options.scene, _meshes(options.objects))
+    meshes = _meshes(options.objects, folder)
+    scene = draw_scene(scene_rng(options.seed, index), options.scene, meshes)
     kinds = [one.model.kind for one in scene.objects]
     seen = []
     for view, (camera, pose) in enumerate(scene.views):
@@ -152,16 +154,32 @@ def write_scene(folder: Path, options: DatasetOptions, index: int) -> int:
     return index
 
 
-_mesh_folders: dict[str, MeshFolder] = {}
+_mesh_folders: dict[tuple[str, Path], MeshFolder] = {}
 
 
-def _meshes(folder: str | None) -> MeshFolder | tuple[()]:
-    """Return the meshes of a folder, opened once a process."""
-    if folder is None:
+def _meshes(objects: str | None, out: Path) -> MeshFolder | tuple[()]:
+    """Return the usable meshes of a folder, opened once a process."""
+    if objects is None:
         return ()
-    if folder not in _mesh_folders:
-        _mesh_folders[folder] = MeshFolder(folder)
-    return _mesh_folders[folder]
+    key = (objects, out)
+    if key not in _mesh_folders:
+        usable = json.loads((out / MESHES_NAME).read_text(encoding='utf-8'))['usable']
+        _mesh_folders[key] = MeshFolder(objects, usable)
+    return _mesh_folders[key]
+
+
+def check_meshes(out: Path, objects: str) -> MeshReport:
+    """Find out which meshes of a folder can be used and write it to meshes.json.
+
+    A run that goes on keeps what the first one found: else the scenes would change. Raises
+    ValueError for a folder without a usable mesh.
+    """
+    path = out / MESHES_NAME
+    if path.exists():
+        return MeshReport(**json.loads(path.read_text(encoding='utf-8')))
+    report = MeshFolder(objects).report()
+    write_atomically(path, json.dumps(asdict(report), indent=1).encode())
+    return report
 
 
 def _versions() -> dict[str, str]:
@@ -213,6 +231,8 @@ def generate(
     out = Path(folder)
     (out / 'scenes').mkdir(parents=True, exist_ok=True)
     _refuse_other(out, options)
+    if options.objects is not None:
+        check_meshes(out, options.objects)
     write_atomically(out / 'classes.json', json.dumps(list(CLASS_NAMES), indent=1).encode())
     write = partial(write_scene, out, options)
     for index in _run(write, options.scenes, workers):

@@ -310,9 +310,15 @@ def project_uv(soup: Soup, tile_m: float) -> Soup:
     return Soup(soup.positions, soup.normals, uvs, soup.parts)
 
 
-def from_faces(vertices: Array, faces: NDArray[np.int64], *, crease_deg: float = 40.0) -> Soup:
+def from_faces(
+    vertices: Array,
+    faces: NDArray[np.int64],
+    *,
+    uvs: Array | None = None,
+    crease_deg: float = 40.0,
+) -> Soup:
     """Make a soup of an indexed mesh (V, 3), (F, 3); normals are smoothed except across sharp
-    edges.
+    edges. `uvs` (F, 3, 2) are the texture coordinates, zeros by default.
     """
     triangles = vertices[faces]
     flat = np.cross(triangles[:, 1] - triangles[:, 0], triangles[:, 2] - triangles[:, 0])
@@ -323,8 +329,8 @@ def from_faces(vertices: Array, faces: NDArray[np.int64], *, crease_deg: float =
     sums = np.zeros((faces.size, 3))
     np.add.at(sums, corner[kept], flat[other[kept] // 3])
     normals = _unit(sums).reshape(-1, 3, 3)
-    zero = np.zeros((len(faces), 3, 2))
-    return _without_slivers(Soup(triangles, normals, zero, np.zeros(len(faces), np.int32)))
+    places = np.zeros((len(faces), 3, 2)) if uvs is None else uvs
+    return _without_slivers(Soup(triangles, normals, places, np.zeros(len(faces), np.int32)))
 
 
 def _corner_neighbours(

@@ -40,7 +40,7 @@ class ObjectModel:
     materials: one per part of the soup. hulls: convex pieces, points (N, 3). upright: the chance
     that somebody put it down as built. cavity: inner radius and floor height of a hollow thing.
     top: half sides and height of a flat top that carries another object. fitted: its file gave no
-    size, one was chosen.
+    size, one was chosen. colored: its file gave colours or a texture, which stay.
     """
 
     kind: str
@@ -51,6 +51,7 @@ class ObjectModel:
     cavity: tuple[float, float] | None = None
     top: tuple[float, float, float] | None = None
     fitted: bool = False
+    colored: bool = False
 
     def points(self) -> Array:
         """Return the corners of the convex pieces (N, 3), metres."""
@@ -58,8 +59,10 @@ class ObjectModel:
 
 
 def varied(model: ObjectModel, rng: Rng) -> ObjectModel:
-    """Paint an object anew, and draw its size too where its file gave none."""
+    """Paint an object anew unless its file gave colours, and draw its size where it gave none."""
     paints = tuple(material(rng, ANYTHING, list(FINISHES)) for _ in model.materials)
+    if model.colored:
+        paints = model.materials
     factor = rng.uniform(0.35, 1.0) if model.fitted else 1.0
     return replace(
         model,

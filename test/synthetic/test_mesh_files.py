@@ -1,13 +1,13 @@
 # Copyright 2026 seg_ros contributors
 # SPDX-License-Identifier: Apache-2.0
 
-import logging
-
 import numpy as np
 import pytest
 
+from seg_ros.cli import main
 from seg_ros.synthetic import mesh_files
 from seg_ros.synthetic.mesh_files import MeshFolder, load_mesh
+from seg_ros.synthetic.objects import varied
 from seg_ros.synthetic.scene import SceneOptions, draw_scene
 
 pytest.importorskip('trimesh', reason='trimesh is not installed (extra synth)')
@@ -67,18 +67,82 @@ def test_a_huge_mesh_is_refused_before_it_is_read(tmp_path, monkeypatch):
         load_mesh(path)
 
 
-def test_a_folder_skips_what_it_cannot_use_and_says_so(tmp_path, caplog):
+def test_a_report_names_what_is_left_out_or_changed(tmp_path):
     (tmp_path / 'a_broken.obj').write_text('nothing')
     write_box(tmp_path / 'b_good.obj', (0.1, 0.1, 0.2))
+    (tmp_path / 'more').mkdir()
+    write_box(tmp_path / 'more' / 'c_mm.obj', (100, 60, 200))
+    open_box = write_box(tmp_path / 'd_open.obj', (0.1, 0.1, 0.2))
+    open_box.write_text('\n'.join(open_box.read_text().splitlines()[:-2]))
     (tmp_path / 'note.txt').write_text('not a mesh')
-    folder = MeshFolder(tmp_path)
-    with caplog.at_level(logging.WARNING):
-        assert len(folder) == 2 and folder[0].kind == 'mesh'
-    assert 'skipped:' in caplog.text and 'a_broken.obj' in caplog.text
+    report = MeshFolder(tmp_path).report()
+    assert report.usable == ['b_good.obj', 'd_open.obj', 'more/c_mm.obj']
+    assert list(report.skipped) == ['a_broken.obj']
+    assert report.notes == {
+        'd_open.obj': 'its surface is open: physics takes the convex hull',
+        'more/c_mm.obj': '200 units large: taken as millimetres'}
+    folder = MeshFolder(tmp_path, report.usable)
+    assert [model.kind for model in folder[:]] == ['mesh'] * 3
     rng = np.random.default_rng(1)
     options = SceneOptions(physics='none', empty_share=0.0)
     kinds = [one.model.kind for _ in range(6) for one in draw_scene(rng, options, folder).objects]
     assert 'mesh' in kinds and len(set(kinds)) > 3
+
+
+def test_the_command_tells_of_meshes_and_a_run_that_goes_on_keeps_them(tmp_path, capsys):
+    meshes = tmp_path / 'meshes'
+    meshes.mkdir()
+    write_box(meshes / 'good.obj', (0.1, 0.1, 0.2))
+    (meshes / 'bad.stl').write_text('')
+    words = ['synthesize', str(tmp_path / 'out'), '--views', '1', '--width', '64', '--height',
+             '48', '--physics', 'none', '--objects', str(meshes)]
+    assert main([*words, '--scenes', '1']) == 0
+    said = capsys.readouterr().out
+    assert 'mesh bad.stl left out: ' in said and '1 meshes join in' in said
+    write_box(meshes / 'another.obj', (0.1, 0.1, 0.2))
+    assert main([*words, '--scenes', '2']) == 0
+    assert '1 meshes join in' in capsys.readouterr().out
+
+
+def test_a_mesh_keeps_the_colours_of_its_faces(tmp_path):
+    import trimesh
+
+    mesh = trimesh.creation.box((0.1, 0.1, 0.1))
+    mesh.visual.face_colors = [[200, 40, 40, 255]] * 6 + [[40, 40, 200, 255]] * 6
+    mesh.export(tmp_path / 'two.ply')
+    model = load_mesh(tmp_path / 'two.ply')
+    texture = model.materials[0].texture
+    texels = (model.soup.uvs[:, 0] * texture.shape[0]).astype(int)
+    shown = texture[texels[:, 1], texels[:, 0]].astype(int)
+    assert model.colored
+    red, blue = ((np.abs(shown - color) <= 4).all(axis=1).sum()
+                 for color in ((200, 40, 40), (40, 40, 200)))
+    assert (red, blue) == (6, 6)
+    again = varied(model, np.random.default_rng(0))
+    assert again.materials == model.materials
+
+
+def test_a_mesh_keeps_its_texture_the_right_way_up(tmp_path):
+    import trimesh
+    from PIL import Image
+
+    picture = np.zeros((64, 32, 3), np.uint8)
+    picture[:32] = (250, 0, 0)  # the upper half of the picture is red
+    picture[32:] = (0, 0, 250)
+    mesh = trimesh.creation.box((0.1, 0.1, 0.1))
+    height = mesh.vertices[:, 2] / 0.1 + 0.5
+    uv = np.stack([np.full(len(height), 0.5), 0.1 + 0.8 * height], axis=1)
+    mesh.visual = trimesh.visual.TextureVisuals(uv=uv, image=Image.fromarray(picture))
+    mesh.export(tmp_path / 'box.glb')
+    model = load_mesh(tmp_path / 'box.glb')
+    assert model.colored and model.materials[0].texture.shape == (64, 32, 3)
+    texture = model.materials[0].texture
+    rows = (model.soup.uvs[..., 1] * texture.shape[0]).astype(int)
+    colors = texture[rows, 16]
+    # as in the file, where v = 1 is the upper edge of the picture
+    upper = model.soup.uvs[..., 1] > 0.5
+    assert (colors[upper] == (250, 0, 0)).all()
+    assert (colors[~upper] == (0, 0, 250)).all()
 
 
 def test_a_folder_without_meshes_is_refused(tmp_path):
@@ -86,7 +150,7 @@ def test_a_folder_without_meshes_is_refused(tmp_path):
         MeshFolder(tmp_path)
 
 
-def test_a_folder_of_broken_meshes_says_so_when_asked(tmp_path):
+def test_a_folder_of_broken_meshes_says_so(tmp_path):
     (tmp_path / 'a.obj').write_text('nothing')
-    with pytest.raises(ValueError, match='none of the 1 meshes'):
-        MeshFolder(tmp_path)[0]
+    with pytest.raises(ValueError, match='none of the 1 meshes in .* can be used, the first: '):
+        MeshFolder(tmp_path).report()
