@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 
 import numpy as np
 
@@ -40,6 +41,10 @@ KINDS: dict[str, tuple[Callable[[Rng], ObjectModel], float]] = {
     'compound': (kinds_tools.make_compound, 0.9),
 }
 
+# Things that are now and then of glass or clear plastic.
+CLEAR_KINDS = ('bottle', 'bowl', 'cup', 'jar', 'pitcher')
+CLEAR_SHARE = 0.15
+
 CLASS_NAMES = ('background', *KINDS, 'mesh')
 
 
@@ -54,4 +59,7 @@ def draw_object(rng: Rng) -> ObjectModel:
     """Make one object of a kind drawn by its weight."""
     names = list(KINDS)
     weights = np.array([KINDS[name][1] for name in names])
-    return make_object(names[int(rng.choice(len(names), p=weights / weights.sum()))], rng)
+    model = make_object(names[int(rng.choice(len(names), p=weights / weights.sum()))], rng)
+    if model.kind in CLEAR_KINDS and rng.random() < CLEAR_SHARE:
+        return replace(model, clear=rng.uniform(0.4, 0.85))
+    return model

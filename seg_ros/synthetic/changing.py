@@ -20,8 +20,17 @@ from seg_ros.synthetic.mesh import Array
 from seg_ros.synthetic.objects import ObjectModel, Rng
 from seg_ros.synthetic.physics import settle
 from seg_ros.synthetic.placement import Layout, Placed, drop_poses, footprint, lay_out, overlap
-from seg_ros.synthetic.renderer import CameraPose, Item, Lamp, build_world, render
+from seg_ros.synthetic.renderer import (
+    CameraPose,
+    Item,
+    Lamp,
+    Rendering,
+    World,
+    build_world,
+    render,
+)
 from seg_ros.synthetic.room import Table, make_lamps, make_surroundings, make_table
+from seg_ros.synthetic.scene import seen_through
 from seg_ros.synthetic.sensor import corrupt_depth
 from seg_ros.synthetic.sequence import FRAME_ID, FRAME_INTERVAL_NS, SequenceFrame, camera_path
 
@@ -165,7 +174,7 @@ class ChangingSequence:
             if index in changes:
                 changes[index](index, self._rng)
                 world = self._world(backdrop, lights)
-            drawn = render(world, self.camera, pose)
+            drawn = self._drawn(world, pose)
             depth = corrupt_depth(
                 drawn.depth_m, drawn.labels, self.camera, self._rng, self.options.sensor,
                 character_seed=self.options.seed)
@@ -182,11 +191,29 @@ class ChangingSequence:
             int(place): self.stage.put_in if turn % 2 == 0 else self.stage.take_out
             for turn, place in enumerate(places)}
 
-    def _world(self, backdrop: list[Item], lights: tuple[list[Lamp], Array]) -> Any:
-        items = [
-            Item(one.model.soup.moved(one.rotation, one.translation), one.model.materials, label)
-            for label, one in self.stage.present.items()]
-        return build_world([*items, *backdrop], *lights)
+    def _world(
+        self, backdrop: list[Item], lights: tuple[list[Lamp], Array]
+    ) -> tuple[World, World | None]:
+        """Return the world, and the one without clear objects where there are any."""
+        items = {
+            label: Item(
+                one.model.soup.moved(one.rotation, one.translation), one.model.materials, label)
+            for label, one in self.stage.present.items()}
+        solid = [items[label] for label, one in self.stage.present.items() if not one.model.clear]
+        behind = None
+        if len(solid) < len(items):
+            behind = build_world([*solid, *backdrop], *lights)
+        return build_world([*items.values(), *backdrop], *lights), behind
+
+    def _drawn(self, worlds: tuple[World, World | None], pose: CameraPose) -> Rendering:
+        front = render(worlds[0], self.camera, pose)
+        if worlds[1] is None:
+            return front
+        clear = np.zeros(max(self.stage.known) + 1, np.float32)
+        for label, one in self.stage.present.items():
+            clear[label] = one.model.clear
+        return seen_through(
+            front, render(worlds[1], self.camera, pose), clear[front.labels])
 
     def _note(self, index: int, frame: RgbdFrame, pose: CameraPose) -> None:
         self._frames.append({

@@ -110,13 +110,16 @@ def seen_objects(labels: NDArray[np.int32]) -> list[dict[str, Any]]:
 
 
 def describe_object(label: int, one: Placed) -> dict[str, Any]:
-    """Return what a record says of an object: label, kind, class, extent and pose, metres."""
+    """Return what a record says of an object: label, kind, class, extent, pose, metres, share
+    of what shines through.
+    """
     low, high = one.model.soup.bounds()
     return {
         'label': label,
         'kind': one.model.kind,
         'class_id': CLASS_NAMES.index(one.model.kind),
         'extent_m': np.round(high - low, 6).tolist(),
+        'clear': round(one.model.clear, 3),
         'rotation': np.round(one.rotation, 9).tolist(),
         'translation_m': np.round(one.translation, 9).tolist(),
     }

@@ -41,6 +41,7 @@ class ObjectModel:
     that somebody put it down as built. cavity: inner radius and floor height of a hollow thing.
     top: half sides and height of a flat top that carries another object. fitted: its file gave no
     size, one was chosen. colored: its file gave colours or a texture, which stay.
+    clear: share of what lies behind that shines through; depth cameras see the rest of the scene.
     """
 
     kind: str
@@ -52,6 +53,7 @@ class ObjectModel:
     top: tuple[float, float, float] | None = None
     fitted: bool = False
     colored: bool = False
+    clear: float = 0.0
 
     def points(self) -> Array:
         """Return the corners of the convex pieces (N, 3), metres."""

@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import NDArray
 
 from seg_ros.core.frame import CameraModel
 from seg_ros.synthetic import catalogue, textures
@@ -56,16 +57,35 @@ class SceneOptions:
 
 @dataclass(frozen=True, eq=False)
 class Scene:
-    """Hold a world to render, its objects (label = index + 1) and its views."""
+    """Hold a world to render, its objects (label = index + 1) and its views.
+
+    ``behind`` is the world without the clear objects, None where there are none.
+    """
 
     world: World
     objects: tuple[Placed, ...]
     views: tuple[tuple[CameraModel, CameraPose], ...]
+    behind: World | None = None
 
     def render(self, view: int) -> Rendering:
-        """Draw one view."""
+        """Draw one view; labels are those of the front, depth passes through clear objects."""
         camera, pose = self.views[view]
-        return render(self.world, camera, pose)
+        front = render(self.world, camera, pose)
+        if self.behind is None:
+            return front
+        clear = np.array([0.0, *(one.model.clear for one in self.objects)], np.float32)
+        return seen_through(front, render(self.behind, camera, pose), clear[front.labels])
+
+
+def seen_through(front: Rendering, behind: Rendering, clear: NDArray[np.float32]) -> Rendering:
+    """Mix two pictures of one view: `clear` (H, W) is the share of what is behind.
+
+    Depth cameras measure what is behind a clear thing, or nothing: their light passes through it.
+    """
+    share = clear[..., None]
+    color = (1 - share) * front.color + share * behind.color
+    depth_m = np.where(clear > 0, behind.depth_m, front.depth_m)
+    return Rendering((color + 0.5).astype(np.uint8), depth_m, front.labels)
 
 
 def scene_rng(seed: int, index: int) -> Rng:
@@ -105,22 +125,28 @@ def draw_scene(rng: Rng, options: SceneOptions, meshes: Sequence[ObjectModel] = 
     kept = kept[:options.max_objects]
     candidates = _candidate_views(rng, kept, arrangement.aim, options)
     cameras = np.array([pose.position for _, pose in candidates])
-    world = furnish(rng, kept, arrangement.table, cameras)
-    return Scene(world, kept, _good_views(world, candidates, len(kept), options.views))
+    world, behind = furnish(rng, kept, arrangement.table, cameras)
+    views = _good_views(world, candidates, len(kept), options.views)
+    return Scene(world, kept, views, behind)
 
 
-def furnish(rng: Rng, objects: Sequence[Placed], table: Table, cameras: Array) -> World:
+def furnish(
+    rng: Rng, objects: Sequence[Placed], table: Table, cameras: Array
+) -> tuple[World, World | None]:
     """Build the world of objects (label = index + 1) on a table, with a room around the cameras
-    (N, 3) and lamps.
+    (N, 3) and lamps; returns also the world without clear objects, None where none is clear.
     """
     items = [
         Item(one.model.soup.moved(one.rotation, one.translation), one.model.materials, label)
         for label, one in enumerate(objects, start=1)
     ]
     lamps, ambient = make_lamps(rng)
-    return build_world(
-        [*items, *table.items, *make_surroundings(rng, table, cameras)], lamps, ambient
-    )
+    backdrop = [*table.items, *make_surroundings(rng, table, cameras)]
+    solid = [item for item, one in zip(items, objects, strict=True) if not one.model.clear]
+    behind = None
+    if len(solid) < len(items):
+        behind = build_world([*solid, *backdrop], lamps, ambient)
+    return build_world([*items, *backdrop], lamps, ambient), behind
 
 
 def _rests(arrangement: Arrangement, one: Placed) -> bool:

@@ -62,7 +62,7 @@ def tabletop_sequence(
         table.drop_m and np.all([table.carries(one.translation[None, :2]) for one in objects])
     ):
         table = make_table(rng, spread)
-    world = furnish(rng, objects, table, np.array([pose.position for pose in poses]))
+    world, _ = furnish(rng, objects, table, np.array([pose.position for pose in poses]))
     exposure: float | None = None
     for index, pose in enumerate(poses):
         drawn = render(world, camera, pose, exposure=exposure)
