@@ -57,7 +57,7 @@ class UnseenOptions(Options):
         minimum=0.0, maximum=0.5,
     )
     contact_split: float = option(
-        0.5,
+        0.3,
         'a cluster is cut where the probability that two objects meet reaches this; 1 cuts none '
         '(for networks with a contact head)',
         minimum=0.05, maximum=1.0,

@@ -20,6 +20,7 @@ HEADER = ('Copyright 2026 seg_ros contributors', 'SPDX-License-Identifier: Apach
 
 # Import names of what has a key of rosdistro's rosdep/*.yaml, and that key.
 KEYS = {
+    'PIL': 'python3-pil',
     'catkin_pkg': 'python3-catkin-pkg',
     'cv2': 'python3-opencv',
     'hypothesis': 'python3-hypothesis',
