@@ -15,7 +15,7 @@ import torch
 from torch import Tensor
 
 from seg_ros.unseen.background import background_clusters
-from seg_ros.unseen.contacts import join_without_contact, similarity_of, split_at_contacts
+from seg_ros.unseen.contacts import similarity_of, split_at_contacts
 from seg_ros.unseen.mean_shift import MeanShift, nearest_mode
 from seg_ros.unseen.options import UnseenOptions
 
@@ -88,7 +88,7 @@ def cluster_maps(
     ``logits`` (h, w) are the foreground head's, None without one; ``points`` makes (h, w, 3)
     metres, NaN = none, where the rule support_plane asks for them. Clusters under ``min_pixels``
     are left to their neighbours. Where the head finds the background only foreground pixels are
-    clustered, and ``contact`` (h, w), the logits of a contact head, then parts and joins them.
+    clustered, and ``contact`` (h, w), the logits of a contact head, then parts them.
     """
     rule = background_rule(options, logits is not None, points is not None)
     shift = mean_shift_of(options, defaults)
@@ -123,10 +123,9 @@ def parted(
     inside = foreground > options.foreground_threshold
     clusters = np.where(inside, similarity.argmax(axis=0) + 1, 0).astype(np.int32)
     regions = split_at_contacts(clusters, contact, options.contact_split)
-    regions = join_without_contact(regions, contact, options.contact_join)
     if np.array_equal(regions, clusters):
         return similarity
-    return similarity_of(similarity, clusters, regions)[:MAX_CLUSTERS]
+    return similarity_of(similarity, regions)[:MAX_CLUSTERS]
 
 
 def labels_of(

@@ -1,7 +1,7 @@
 # Copyright 2026 seg_ros contributors
 # SPDX-License-Identifier: Apache-2.0
 
-"""Cut clusters where the network sees two objects meet, and join those where it sees none.
+"""Cut clusters where the network sees two objects meet.
 
 An embedding says what belongs together over long distances, a contact map where things end: two
 alike things that touch share a cluster, but not their insides.
@@ -19,8 +19,6 @@ FloatImage = npt.NDArray[np.float32]
 # A part with fewer cells, or with a smaller share of its cluster's piece, is no object.
 MIN_PART_CELLS = 8
 MIN_PART_SHARE = 0.04
-# Fewer neighbouring cells than this say nothing about a border.
-MIN_BORDER_CELLS = 3
 
 
 def split_at_contacts(labels: Labels, contact: FloatImage, threshold: float) -> Labels:
@@ -82,56 +80,23 @@ def _spread(labels: Labels) -> Labels:
     return of[nearest]
 
 
-def join_without_contact(labels: Labels, contact: FloatImage, threshold: float) -> Labels:
-    """Return labels (h, w) with neighbours joined whose border shows little contact.
-
-    The mean of ``contact`` (h, w) along the border decides; the lower number stays.
-    """
-    count = int(labels.max(initial=0)) + 1
-    total, cells = np.zeros(count * count), np.zeros(count * count)
-    for first, second, value in _borders(labels, contact):
-        places = np.minimum(first, second) * count + np.maximum(first, second)
-        total += np.bincount(places, value, minlength=count * count)
-        cells += np.bincount(places, minlength=count * count)
-    weak = np.flatnonzero((cells >= MIN_BORDER_CELLS) & (total < threshold * cells))
-    target = np.arange(count, dtype=np.int32)
-    for pair in weak:
-        low, high = sorted(target[[pair // count, pair % count]].tolist())
-        target[target == high] = low
-    return target[labels]
-
-
-def _borders(labels: Labels, contact: FloatImage) -> list[tuple[Labels, Labels, FloatImage]]:
-    """Return the labels on both sides of each border between objects, and the contact there."""
-    found = []
-    for near, far in ((np.s_[:, :-1], np.s_[:, 1:]), (np.s_[:-1], np.s_[1:])):
-        first, second = labels[near], labels[far]
-        border = (first != second) & (first > 0) & (second > 0)
-        value = np.maximum(contact[near][border], contact[far][border])
-        found.append((first[border], second[border], value))
-    return found
-
-
-def similarity_of(similarity: FloatImage, clusters: Labels, regions: Labels) -> FloatImage:
+def similarity_of(similarity: FloatImage, regions: Labels) -> FloatImage:
     """Return a similarity map for each region (R, h, w) from those of the clusters (K, h, w).
 
-    ``clusters`` (h, w) 1..K and ``regions`` (h, w) 1..R, both 0 in the background. A region has
-    the greatest similarity with its clusters; where another region with one of these is nearer
-    it has -1. Regions are numbered in ascending order of their labels, without gaps.
+    ``regions`` (h, w) as split_at_contacts gives them, of the clusters by greatest similarity: 0
+    background, K labels or fewer of clusters, then those of parts. A region has its cluster's
+    similarity; where another part of that cluster is nearer it has -1. Clusters without a cell
+    have no map.
     """
-    numbers, compact = np.unique(regions, return_inverse=True)
-    if numbers[0] > 0:
-        compact = compact + 1
-    regions = compact.reshape(regions.shape).astype(np.int32)
-    count = int(regions.max(initial=0))
-    shares = np.zeros((count + 1, len(similarity) + 1), bool)
-    shares[regions, clusters] = True
-    shares[0] = False
-    rivals = (shares.astype(np.int32) @ shares.T.astype(np.int32)) > 0
-    np.fill_diagonal(rivals, False)
-    nearest = _spread(regions) if count else regions
-    maps = np.empty((count, *regions.shape), np.float32)
-    for region in range(1, count + 1):
-        best = similarity[shares[region, 1:]].max(axis=0)
-        maps[region - 1] = np.where(rivals[region][nearest], np.float32(-1), best)
+    nearest = _spread(regions) if regions.any() else regions
+    best = similarity.argmax(axis=0)
+    numbers = np.unique(regions[regions > 0])
+    cluster_of = {int(number): int(best[regions == number][0]) for number in numbers}
+    maps = np.empty((len(numbers), *regions.shape), np.float32)
+    for row, number in enumerate(numbers):
+        rivals = [other for other in numbers
+                  if other != number and cluster_of[other] == cluster_of[number]]
+        maps[row] = similarity[cluster_of[number]]
+        if rivals:
+            maps[row][np.isin(nearest, rivals)] = -1
     return maps

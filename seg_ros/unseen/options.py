@@ -62,12 +62,6 @@ class UnseenOptions(Options):
         '(for networks with a contact head)',
         minimum=0.05, maximum=1.0,
     )
-    contact_join: float = option(
-        0.0,
-        'neighbouring clusters are joined where that probability stays under this along their '
-        'border; 0 joins none',
-        minimum=0.0, maximum=1.0,
-    )
     min_area: int = option(
         150, 'smallest object in pixels of a 640x480 image; scales with the image',
         minimum=1, maximum=100000,

@@ -1,14 +1,14 @@
 # Copyright 2026 seg_ros contributors
 # SPDX-License-Identifier: Apache-2.0
 
-"""Cutting and joining of clusters by contacts, on small drawings and against brute force."""
+"""Cutting of clusters by contacts, on small drawings and by properties."""
 
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from seg_ros.unseen.contacts import join_without_contact, similarity_of, split_at_contacts
+from seg_ros.unseen.contacts import similarity_of, split_at_contacts
 
 
 def drawn(rows):
@@ -62,38 +62,14 @@ def test_new_numbers_follow_the_highest_of_all_clusters():
     assert len(partition(cut)) == 4
 
 
-@pytest.mark.parametrize(('value', 'threshold', 'joined'), [
-    (0.1, 0.2, True), (0.3, 0.2, False), (0.1, 0.0, False)])
-def test_neighbours_join_where_their_border_shows_no_contact(value, threshold, joined):
-    labels = drawn(['1122', '1122', '1122', '1122'])
-    contact = np.full(labels.shape, value, np.float32)
-    found = join_without_contact(labels, contact, threshold)
-    assert np.array_equal(found, np.ones_like(labels) if joined else labels)
-
-
-def test_joins_chain_and_the_lowest_number_stays():
-    labels = drawn(['332211'] * 4)
-    found = join_without_contact(labels, np.zeros(labels.shape, np.float32), 0.5)
-    assert np.array_equal(found, np.ones_like(labels))
-
-
-def test_clusters_that_do_not_meet_never_join():
-    labels = drawn(['11.22'] * 4)
-    assert np.array_equal(
-        join_without_contact(labels, np.zeros(labels.shape, np.float32), 0.5), labels)
-
-
 @given(seed=st.integers(0, 10_000), threshold=st.floats(0.1, 1.0))
-def test_splits_only_refine_and_joins_only_coarsen(seed, threshold):
+def test_cuts_only_refine(seed, threshold):
     rng = np.random.default_rng(seed)
     labels = rng.integers(0, 3, (4, 4)).repeat(4, 0).repeat(4, 1).astype(np.int32)
     contact = rng.random(labels.shape, np.float32)
     cut = split_at_contacts(labels, contact, threshold)
     assert np.array_equal(cut > 0, labels > 0)
     assert all(len(np.unique(labels[cut == k])) == 1 for k in np.unique(cut[cut > 0]))
-    joined = join_without_contact(cut, contact, threshold)
-    assert np.array_equal(joined > 0, cut > 0)
-    assert all(len(np.unique(joined[cut == k])) == 1 for k in np.unique(cut[cut > 0]))
 
 
 @given(seed=st.integers(0, 10_000))
@@ -103,15 +79,21 @@ def test_the_most_similar_region_is_the_cell_s_own(seed):
     clusters = (similarity.argmax(axis=0) + 1).astype(np.int32)
     clusters[:2] = 0
     regions = split_at_contacts(clusters, rng.random((12, 12), np.float32), 0.6)
-    maps = similarity_of(similarity, clusters, regions)
+    maps = similarity_of(similarity, regions)
     own = np.unique(regions, return_inverse=True)[1].reshape(regions.shape)
     assert np.array_equal((maps.argmax(axis=0) + 1)[clusters > 0], own[clusters > 0])
     inside = clusters > 0
     assert np.array_equal(maps.max(axis=0)[inside], similarity.max(axis=0)[inside])
 
 
-def test_regions_without_background_and_of_joined_clusters_take_the_greatest():
-    similarity = np.array([[[0.9, 0.1]], [[0.2, 0.8]]], np.float32)
-    clusters = np.array([[1, 2]], np.int32)
-    maps = similarity_of(similarity, clusters, np.array([[4, 4]], np.int32))
-    np.testing.assert_array_equal(maps, similarity.max(axis=0)[None])
+def test_parts_of_a_cluster_share_its_map_and_exclude_each_other():
+    similarity = np.array([[[0.9, 0.8, 0.1]], [[0.2, 0.3, 0.7]]], np.float32)
+    maps = similarity_of(similarity, np.array([[1, 3, 2]], np.int32))
+    np.testing.assert_array_equal(maps[0], [[similarity[0, 0, 0], -1, similarity[0, 0, 2]]])
+    np.testing.assert_array_equal(maps[1], similarity[1])
+    np.testing.assert_array_equal(maps[2], [[-1, similarity[0, 0, 1], similarity[0, 0, 2]]])
+
+
+def test_without_foreground_there_is_no_map():
+    similarity = np.ones((2, 3, 4), np.float32)
+    assert similarity_of(similarity, np.zeros((3, 4), np.int32)).shape == (0, 3, 4)
