@@ -59,8 +59,8 @@ def _add_camera_arguments(parser: argparse.ArgumentParser) -> None:
                             'realsense, kinect, tof, clean')
     group.add_argument('--noise-seed', type=int, default=0, metavar='SEED',
                        help='seed of the simulated camera (default 0)')
-    group.add_argument('--blank', choices=('none', 'color', 'depth'), default='none',
-                       help='take colour or depth away')
+    group.add_argument('--blank', choices=('none', 'color'), default='none',
+                       help='take colour away')
 
 
 def run(args: argparse.Namespace) -> int:

@@ -16,7 +16,7 @@ import numpy.typing as npt
 from seg_ros.core.frame import RgbdFrame
 from seg_ros.core.io import FrameFolder
 
-BLANKS = ('none', 'color', 'depth')
+BLANKS = ('none', 'color')
 # Gray that the small network's preprocessing maps to 0, as in training without colour.
 BLANK_GRAY = 128
 
@@ -42,8 +42,8 @@ class Camera:
     """Choose what happens to a folder's frames before they are scored.
 
     ``sensor`` '' leaves them, else a model of ``seg_ros.synthetic.sensor`` draws noise, and colour
-    changes, for frames that have none; ``blank`` takes 'color' or 'depth' away. The same ``seed``
-    and NAME give the same frame. ValueError for an unknown name.
+    changes, for frames that have none; ``blank`` 'color' takes colour away. The same ``seed`` and
+    NAME give the same frame. ValueError for an unknown name.
     """
 
     sensor: str = ''
@@ -60,8 +60,6 @@ class Camera:
             frame = simulated(frame, labels, self.sensor, frame_rng(self.seed, name))
         if self.blank == 'color':
             return replace(frame, color=np.full_like(frame.color, BLANK_GRAY))
-        if self.blank == 'depth' and frame.depth is not None:
-            return replace(frame, depth=np.full_like(frame.depth, np.nan))
         return frame
 
 

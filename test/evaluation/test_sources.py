@@ -42,13 +42,12 @@ def test_without_a_sensor_frames_stay_as_they_are(folder):
     np.testing.assert_array_equal(seen.color, plain.color)
 
 
-def test_blank_takes_one_input_away(folder):
+def test_blank_takes_colour_away(folder):
     dark = CameraFolder(folder, Camera(blank='color')).frame('a')
     assert (dark.color == 128).all()
     assert np.isfinite(dark.depth).all()
-    flat = CameraFolder(folder, Camera(blank='depth')).frame('a')
-    assert np.isnan(flat.depth).all()
-    assert (flat.color == 90).all()
+    with pytest.raises(ValueError, match="blank 'depth' is unknown: choose from none, color"):
+        Camera(blank='depth')
 
 
 @pytest.mark.parametrize(('count', 'expected'), [
