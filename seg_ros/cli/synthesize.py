@@ -44,6 +44,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help='what carries the objects (default tabletop); mixed: mostly tables, some of all',
     )
     parser.add_argument(
+        '--empty-share', type=float, default=0.02, metavar='SHARE',
+        help='share of scenes without objects (default 0.02)',
+    )  # fmt: skip
+    parser.add_argument(
         '--coco', action='store_true', help='write annotations.json (COCO instances) as well'
     )
     parser.add_argument(
@@ -116,7 +120,7 @@ def _write_scenes(args: argparse.Namespace) -> None:
 
     scene = SceneOptions(
         views=args.views, width=args.width, height=args.height, physics=_physics(args.physics),
-        preset=args.preset,
+        preset=args.preset, empty_share=args.empty_share,
     )
     objects = None if args.objects is None else str(args.objects)
     options = DatasetOptions(args.scenes, args.seed, scene, objects)

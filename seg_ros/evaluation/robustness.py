@@ -145,45 +145,52 @@ def robustness(
     The same frames and the same sensor noise serve all rows; ``report`` gets each as it is done.
     A condition under which frames are refused has the refusal as its note.
     """
-    base = [(case.truth, case.tilt_deg, evaluate_frame(case.truth, segment(case.measured)))
-            for case in cases(folder, names, sensor, seed)]
     rows: list[Row] = []
 
     def add(row: Row) -> None:
         rows.append(row)
         report(row)
 
-    add(_row('as the sensor gives it', [score for _, _, score in base]))
-    for name, change in CHANGES.items():
-        add(_changed(name, change, cases(folder, names, sensor, seed), segment, seed))
-    for row in _groups(base):
+    base: list[tuple[float, FrameScore]] = []
+    for name, change in {'as the sensor gives it': _unchanged, **CHANGES}.items():
+        scored, row = _changed(name, change, cases(folder, names, sensor, seed), segment, seed)
+        base = base or scored
+        add(row)
+    for row in groups(base):
         add(row)
     return rows
 
 
+def _unchanged(frame: RgbdFrame, clean: RgbdFrame, rng: np.random.Generator) -> RgbdFrame:
+    return frame
+
+
 def _changed(
     name: str, change: Change, frames: Iterator[Case], segment: Segment, seed: int
-) -> Row:
-    scores, refused = [], []
+) -> tuple[list[tuple[float, FrameScore]], Row]:
+    """Return the tilt and score of each frame under a condition, and the row of the table."""
+    scored, refused = [], []
     for case in frames:
         try:
             changed = change(case.measured, case.clean, frame_rng(seed + 1, case.name))
             truth = conditions.resized_labels(case.truth, changed.shape)
-            scores.append(evaluate_frame(truth, segment(changed)))
+            scored.append((case.tilt_deg, evaluate_frame(truth, segment(changed))))
         except ValueError as error:
             refused.append(str(error))
-    if not refused:
-        return _row(name, scores)
-    note = f'{len(refused)} of {len(scores) + len(refused)} refused: {refused[0]}'
-    return replace(_row(name, scores), note=note)
+    row = _row(name, [score for _, score in scored])
+    if refused:
+        row = replace(
+            row, note=f'{len(refused)} of {len(scored) + len(refused)} refused: {refused[0]}')
+    return scored, row
 
 
-def _groups(base: list[tuple[Labels, float, FrameScore]]) -> Iterator[Row]:
+def groups(base: Sequence[tuple[float, FrameScore]]) -> Iterator[Row]:
+    """Yield rows by tilt (degrees) and by number of objects, and the empty frames' false ones."""
     for name, (low, high) in TILTS.items():
-        yield _row(name, [score for _, tilt, score in base if low <= tilt < high])
+        yield _row(name, [score for tilt, score in base if low <= tilt < high])
     for name, (least, most) in COUNTS.items():
-        yield _row(name, [score for _, _, score in base if least <= score.objects <= most])
-    empty = [score.predictions for _, _, score in base if score.objects == 0]
+        yield _row(name, [score for _, score in base if least <= score.objects <= most])
+    empty = [score.predictions for _, score in base if score.objects == 0]
     mean = f'{np.mean(empty):.2f} false objects a frame, {len(empty)} frames' if empty else 'none'
     yield Row('no objects', None, mean)
 

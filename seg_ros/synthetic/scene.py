@@ -46,6 +46,8 @@ class SceneOptions:
     preset: str = 'tabletop'
 
     def __post_init__(self) -> None:
+        if not 0 <= self.empty_share <= 1:
+            raise ValueError(f'empty_share is a share, 0 to 1, got {self.empty_share}')
         if self.preset not in PRESETS:
             raise ValueError(
                 f'preset {self.preset!r} is unknown: choose from {", ".join(PRESETS)}')

@@ -180,6 +180,7 @@ def test_labels_of_another_size_are_named(dataset, tmp_path):
         (lambda: DatasetOptions(scenes=0), 'scenes starts at 1'),
         (lambda: DatasetOptions(scenes=1, seed=-1), 'seed starts at 0'),
         (lambda: SceneOptions(views=0), 'start at 1'),
+        (lambda: SceneOptions(empty_share=1.5), 'empty_share is a share, 0 to 1, got 1.5'),
         (lambda: SceneOptions(physics='magic'), "choose 'mujoco' or 'none'"),
         (lambda: next(tabletop_sequence(0, 1)), 'at least one frame, got 0'),
     ],
@@ -224,13 +225,15 @@ def test_a_sequence_keeps_its_ids_while_the_camera_moves():
 
 def test_the_command_writes_scenes_sequences_and_a_contact_sheet(tmp_path, capsys):
     size = ['--width', '64', '--height', '48']
-    scenes = [str(tmp_path / 'a'), '--scenes', '1', '--views', '2', '--physics', 'none', *size]
+    scenes = [str(tmp_path / 'a'), '--scenes', '1', '--views', '2', '--physics', 'none', *size,
+              '--empty-share', '1']
     assert main(['synthesize', *scenes]) == 0
     assert '2 frames in' in capsys.readouterr().out
     sequence = ['--sequence', '2', '--changes', '1', *size]
     assert main(['synthesize', str(tmp_path / 'b'), *sequence]) == 0
     assert list_frames(tmp_path / 'b') == ['000000', '000001']
     assert (tmp_path / 'a' / 'contact_sheet.png').stat().st_size > 1000
+    assert not read_labels(tmp_path / 'a' / '000000_0-labels.png').any()
     assert read_labels(tmp_path / 'b' / '000001-labels.png').shape == (48, 64)
 
 
