@@ -12,10 +12,10 @@ from __future__ import annotations
 from collections import Counter
 from dataclasses import dataclass, field
 
-import cv2
 import numpy as np
 import numpy.typing as npt
 
+from seg_ros.core.labels import nearest_label
 from seg_ros.evaluation.unseen_metrics import (
     DETECTED_F,
     FrameScore,
@@ -60,9 +60,9 @@ class FailureCount:
         self.kinds.update((failure.reason, failure.small, failure.without_depth)
                           for failure in failures_of(truth, predicted, depth_m))
         self.perfect_foreground.append(
-            evaluate_frame(truth, np.where(truth > 0, extended(predicted), 0)))
+            evaluate_frame(truth, np.where(truth > 0, nearest_label(predicted), 0)))
         self.perfect_instances.append(
-            evaluate_frame(truth, np.where(predicted > 0, extended(truth), 0)))
+            evaluate_frame(truth, np.where(predicted > 0, nearest_label(truth), 0)))
 
     def table(self) -> list[str]:
         """Return the lines of a Markdown table: share of all true objects by reason."""
@@ -125,15 +125,3 @@ def _reason(shared: npt.NDArray[np.int64], row: int) -> str:
     if others.max(initial=0) > 0.25 * prediction.sum():
         return 'merged'
     return 'leaks' if prediction[-1] > 0.25 * prediction.sum() else 'other'
-
-
-def extended(labels: Labels) -> npt.NDArray[np.int32]:
-    """Give every background pixel of labels (H, W) the label of the nearest object."""
-    known = labels > 0
-    if not known.any():
-        return np.zeros(labels.shape, np.int32)
-    _, nearest = cv2.distanceTransformWithLabels(
-        (~known).view(np.uint8), cv2.DIST_L2, 3, labelType=cv2.DIST_LABEL_PIXEL)
-    of = np.zeros(int(nearest.max()) + 1, np.int32)
-    of[nearest[known]] = labels[known]
-    return of[nearest]

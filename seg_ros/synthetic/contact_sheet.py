@@ -10,25 +10,11 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from seg_ros.core.drawing import instance_colors
+from seg_ros.core.drawing import draw_depth, instance_colors
 from seg_ros.core.io import write_color
 from seg_ros.synthetic.dataset import list_frames, read_frame
 
 TILE = (160, 120)
-
-
-def _depth_picture(depth_m: NDArray[np.float32]) -> NDArray[np.uint8]:
-    """Colour depth up to its 90th percentile, near red, far blue; black where there is none."""
-    seen = np.isfinite(depth_m)
-    if not seen.any():
-        return np.zeros((*depth_m.shape, 3), np.uint8)
-    low, high = np.percentile(depth_m[seen], (0, 90))
-    share = np.clip((high - np.where(seen, depth_m, high)) / max(high - low, 1e-3), 0, 1)
-    picture = cv2.applyColorMap((255 * share).astype(np.uint8), cv2.COLORMAP_TURBO)[
-        ..., ::-1
-    ].copy()
-    picture[~seen] = 0
-    return picture
 
 
 def _label_picture(color: NDArray[np.uint8], labels: NDArray[np.int32]) -> NDArray[np.uint8]:
@@ -52,7 +38,7 @@ def write_contact_sheet(
         depth = (
             frame.depth if frame.depth is not None else np.full(frame.shape, np.nan, np.float32)
         )
-        pictures = (frame.color, _depth_picture(depth), _label_picture(frame.color, labels))
+        pictures = (frame.color, draw_depth(depth), _label_picture(frame.color, labels))
         cells.append(
             np.hstack([cv2.resize(one, TILE, interpolation=cv2.INTER_AREA) for one in pictures])
         )

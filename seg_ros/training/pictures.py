@@ -13,7 +13,7 @@ import numpy.typing as npt
 import torch
 from torch import Tensor
 
-from seg_ros.core.drawing import instance_colors
+from seg_ros.core.drawing import draw_depth, instance_colors
 from seg_ros.core.io import write_color
 from seg_ros.training.validation import clustered
 from seg_ros.unseen.preprocessing import Preprocessing
@@ -31,8 +31,10 @@ def picture_row(
     (D, h, w), ``logits`` (1, h, w) or None. The result is (H, 5 W, 3) RGB.
     """
     found = clustered(embedding, logits).cpu().numpy()
+    z_m = xyz[2].cpu().numpy()
+    depth_m = np.where(z_m > 0, z_m, np.nan)
     cells = [
-        preprocessing.picture(color.cpu().numpy()), depth_picture(xyz[2].cpu().numpy()),
+        preprocessing.picture(color.cpu().numpy()), draw_depth(depth_m),
         label_picture(labels.cpu().numpy()), label_picture(found),
         embedding_picture(embedding)]
     size = (color.shape[2], color.shape[1])
@@ -42,17 +44,6 @@ def picture_row(
 def write_rows(path: Path, rows: list[Picture]) -> None:
     """Write the rows as one PNG."""
     write_color(path, np.vstack(rows))
-
-
-def depth_picture(depth_m: npt.NDArray[np.float32]) -> Picture:
-    """Colour depth (H, W) metres, near red, far blue, black where it is 0."""
-    known = depth_m > 0
-    if not known.any():
-        return np.zeros((*depth_m.shape, 3), np.uint8)
-    low, high = np.percentile(depth_m[known], (1, 95))
-    share = np.clip((high - depth_m) / max(high - low, 1e-3), 0, 1)
-    colored = cv2.applyColorMap((255 * share).astype(np.uint8), cv2.COLORMAP_TURBO)[..., ::-1]
-    return np.where(known[..., None], colored, 0).astype(np.uint8)
 
 
 def label_picture(labels: npt.NDArray[np.integer]) -> Picture:

@@ -13,6 +13,8 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
+from seg_ros.core.labels import nearest_label
+
 Labels = npt.NDArray[np.int32]
 FloatImage = npt.NDArray[np.float32]
 
@@ -50,7 +52,7 @@ def _cut(
         seeds = _seeds(piece.view(np.uint8) & inside, int(piece.sum()))
         if seeds is None:
             continue
-        part = _spread(seeds)
+        part = nearest_label(seeds)
         for seed in range(2, int(seeds.max()) + 1):
             parted[piece & (part == seed)] = free
             free += 1
@@ -70,16 +72,6 @@ def _seeds(inside: npt.NDArray[np.uint8], area: int) -> Labels | None:
     return rank[parts]
 
 
-def _spread(labels: Labels) -> Labels:
-    """Give every cell (h, w) the label of the nearest one that has a label; there is one."""
-    known = labels > 0
-    _, nearest = cv2.distanceTransformWithLabels(
-        (~known).view(np.uint8), cv2.DIST_L2, 3, labelType=cv2.DIST_LABEL_PIXEL)
-    of = np.zeros(int(nearest.max()) + 1, np.int32)
-    of[nearest[known]] = labels[known]
-    return of[nearest]
-
-
 def similarity_of(similarity: FloatImage, regions: Labels) -> FloatImage:
     """Return a similarity map for each region (R, h, w) from those of the clusters (K, h, w).
 
@@ -88,7 +80,7 @@ def similarity_of(similarity: FloatImage, regions: Labels) -> FloatImage:
     similarity; where another part of that cluster is nearer it has -1. Clusters without a cell
     have no map.
     """
-    nearest = _spread(regions) if regions.any() else regions
+    nearest = nearest_label(regions)
     best = similarity.argmax(axis=0)
     numbers = np.unique(regions[regions > 0])
     cluster_of = {int(number): int(best[regions == number][0]) for number in numbers}

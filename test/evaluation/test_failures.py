@@ -6,7 +6,7 @@
 import numpy as np
 import pytest
 
-from seg_ros.evaluation.failures import FailureCount, extended, failures_of
+from seg_ros.evaluation.failures import FailureCount, failures_of
 
 
 def drawn(*spans, width=40):
@@ -50,13 +50,3 @@ def test_oracles_repair_what_they_are_named_for():
     table = '\n'.join(count.table())
     assert '| merged | 50.0 % | 0.0 % | 50.0 % | 0.0 % |' in table
     assert '| leaks | 25.0 % | 0.0 % | 25.0 % | 0.0 % |' in table
-
-
-@pytest.mark.parametrize(('labels', 'expected'), [
-    ([[0, 0, 0]], [[0, 0, 0]]), ([[5, 0, 0]], [[5, 5, 5]]), ([[1, 0, 0, 0, 9]], None)])
-def test_background_takes_the_nearest_object(labels, expected):
-    found = extended(np.array(labels, np.int32))
-    if expected is None:
-        assert found[0].tolist() in ([1, 1, 1, 9, 9], [1, 1, 9, 9, 9])
-    else:
-        assert found.tolist() == expected
