@@ -43,6 +43,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     group = parser.add_argument_group('reports')
     group.add_argument('--failures', action='store_true',
                        help='say why objects with F <= 0.75 were not found')
+    group.add_argument('--pictures', type=Path, metavar='DIR',
+                       help='draw truth and prediction of the 12 worst frames')
     group.add_argument('--robustness', action='store_true',
                        help='score clean synthetic frames under lost depth, noise, darkness ...')
     group.add_argument('--markdown', type=Path, metavar='FILE',
@@ -80,8 +82,9 @@ def _refuse_contradictions(args: argparse.Namespace) -> None:
                          'need a method that runs now')
     if args.markdown and not args.robustness:
         raise ValueError('--markdown is the table of --robustness: give both')
-    if args.robustness and (args.blank != 'none' or args.failures):
-        raise ValueError('--robustness is a report of its own: leave --blank and --failures out')
+    if args.robustness and (args.blank != 'none' or args.failures or args.pictures):
+        raise ValueError('--robustness is a report of its own: leave --blank, --failures and '
+                         '--pictures out')
 
 
 def _robustness(args: argparse.Namespace, folder: CameraFolder) -> int:
@@ -108,7 +111,7 @@ def _scores(args: argparse.Namespace, folder: CameraFolder) -> int:
     from seg_ros.evaluation.folder import evaluate_folder
 
     predict, setting = _from_files(args) if args.predictions else _from_method(args, folder)
-    count = None
+    count, plain = None, predict
     if args.failures:
         predict, count = _counted(predict, folder)
     width = max(len('mean'), *map(len, folder.names))
@@ -121,6 +124,11 @@ def _scores(args: argparse.Namespace, folder: CameraFolder) -> int:
     _print_rest(found)
     if count is not None and found.scores:
         print('', *count.table(), sep='\n')
+    if args.pictures:
+        from seg_ros.evaluation.pictures import write_worst
+
+        print(f'{len(write_worst(folder, found.scores, plain, args.pictures))} pictures of the '
+              f'worst frames in {args.pictures}')
     if args.json:
         report = {'folder': str(args.folder), **setting, **found.as_dict()}
         write_atomically(args.json, (json.dumps(report, indent=1) + '\n').encode())

@@ -8,7 +8,7 @@ import pytest
 from small_frames import small_frame
 
 from seg_ros.cli import main
-from seg_ros.core.io import read_labels, write_labels
+from seg_ros.core.io import read_color, read_labels, write_labels
 from seg_ros.evaluation.unseen_metrics import evaluate_frame
 
 
@@ -116,6 +116,22 @@ def test_a_simulated_sensor_and_failures(scenes, tmp_path, capsys):
     assert seen[0] == seen[1]
     assert seen[2]['frames_as_seen'] == {'sensor': 'kinect', 'noise_seed': 1, 'blank': 'none'}
     assert '| with | overlap F | boundary F | share |' in capsys.readouterr().out
+
+
+def test_pictures_of_the_worst_frames_come_worst_first(frames, tmp_path, capsys):
+    _, labels = small_frame(1)
+    write_labels(frames / '001-labels.png', np.where(labels > 0, labels, 3))  # truth: all objects
+    out = tmp_path / 'pictures'
+    assert evaluate(frames, '--method', 'trivial', '--pictures', out) == 0
+    assert [path.name for path in sorted(out.iterdir())] == [
+        '01-001.png', '02-000.png', '03-002.png']
+    picture = read_color(out / '02-000.png')
+    assert picture.shape == (48, 4 * 64, 3)
+    color, _, truth, predicted = np.hsplit(picture, 4)
+    _, labels = small_frame(0)
+    assert np.array_equal(color, small_frame(0)[0].color)
+    assert not np.array_equal(truth[labels == 1], color[labels == 1])
+    assert '3 pictures of the worst frames' in capsys.readouterr().out
 
 
 @pytest.mark.parametrize(('words', 'message'), [
