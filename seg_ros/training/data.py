@@ -8,6 +8,7 @@ from __future__ import annotations
 import json
 import logging
 import os
+import signal
 import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -213,11 +214,19 @@ def validation_batches(
     """Yield evenly spaced views, one a batch, with repeatable noise."""
     count = min(options.validation_frames, len(views))
     for index in np.linspace(0, len(views) - 1, count).round().astype(int):
+        try:
+            view = views.view(int(index))
+        except (ValueError, OSError) as error:
+            logger.warning('left out of the validation: %s', error)
+            continue
         yield stacked([validation_sample(
-            views.view(int(index)), (options.width, options.height), preprocessing, int(index))])
+            view, (options.width, options.height), preprocessing, int(index))])
 
 
 def _quiet_worker(_worker: int) -> None:
+    # A signal to the whole group is for the trainer, which saves and then ends its readers.
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, signal.SIG_IGN)
     torch.set_num_threads(1)
     cv2.setNumThreads(1)
 

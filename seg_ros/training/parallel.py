@@ -41,6 +41,14 @@ class Team:
         torch.distributed.all_reduce(value, torch.distributed.ReduceOp.MAX)
         return bool(value.item())
 
+    def means(self, values: dict[str, float], device: torch.device) -> dict[str, float]:
+        """Return the means of values over the team, the same in every process."""
+        if self.size == 1:
+            return dict(values)
+        total = torch.tensor(list(values.values()), device=device, dtype=torch.float32)
+        torch.distributed.all_reduce(total)
+        return dict(zip(values, (total / self.size).tolist(), strict=True))
+
     def wait(self) -> None:
         """Return when every process has come here."""
         if self.size > 1:

@@ -37,10 +37,18 @@ class AveragedModel:
 
 
 def save_checkpoint(path: Path, content: dict[str, Any]) -> None:
-    """Write a checkpoint so that a killed run leaves the old one or the new one, never half."""
+    """Write a checkpoint so that a killed run leaves the old one or the new one, never half.
+
+    Raises OSError where it cannot be written, and leaves nothing of the new one then.
+    """
     temporary = path.with_name(f'.{path.name}.{os.getpid()}')
-    torch.save(content, temporary)
-    os.replace(temporary, path)
+    try:
+        torch.save(content, temporary)
+        os.replace(temporary, path)
+    except RuntimeError as error:  # how torch reports a full disk
+        raise OSError(f'{path} could not be written: {error}') from error
+    finally:
+        temporary.unlink(missing_ok=True)
 
 
 def load_checkpoint(path: Path) -> dict[str, Any]:

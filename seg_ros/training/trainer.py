@@ -99,6 +99,8 @@ class Trainer:
         self.progress, self.best = Progress(options), Best()
         self._open([data] if isinstance(data, (str, Path)) else list(data))
         self._stop_asked = False
+        self._sums = dict.fromkeys(LOSSES, 0.0)
+        self._validated_at = -1
         self._start(resume, init)
 
     def _open(self, data: list[str | Path]) -> None:
@@ -140,6 +142,11 @@ class Trainer:
         if init is None:
             return new_network(self.architecture, self.options.fusion)
         loaded = network_of_weights(init)
+        for name, found in (('architecture', loaded.architecture), ('fusion', loaded.fusion)):
+            if getattr(self.options, name) not in (found, getattr(TrainOptions(), name)):
+                raise ValueError(
+                    f'{init.path} is of {name} {found}, asked for '
+                    f'{getattr(self.options, name)}: leave that out, or start without weights')
         self.started_from, self.architecture = init.path.name, loaded.architecture
         return loaded.network
 
@@ -156,6 +163,7 @@ class Trainer:
         self.optimizer.load_state_dict(content['optimizer'])
         self.progress.restore(content['progress'])
         self.best = Best(**content['best'])
+        self._sums = dict(content['sums'])
         torch.set_rng_state(content['rng'])
 
     def _open_curves(self) -> None:
@@ -172,7 +180,7 @@ class Trainer:
         save_checkpoint(self.out / CHECKPOINT, {
             'model': self.network.state_dict(), 'ema': self.average.network.state_dict(),
             'optimizer': self.optimizer.state_dict(), 'progress': self.progress.state(),
-            'best': asdict(self.best), 'rng': torch.get_rng_state(),
+            'best': asdict(self.best), 'sums': self._sums, 'rng': torch.get_rng_state(),
             'options': asdict(self.options), 'network': self._described(),
             'started_from': self.started_from})
         save_weights(self.out / WEIGHTS, shipped_state(self.average.network), self.metadata())
@@ -218,11 +226,10 @@ class Trainer:
         batches = PlannedBatches(self.train_views, self.options, self.preprocessing, self.team)
         loader = batch_loader(
             batches, batch_plans(self.options, self.progress), self.options.workers)
-        sums: dict[str, float] = dict.fromkeys(LOSSES, 0.0)
         saved, first, patient = time.monotonic(), self.progress.step, True
         for batch in loader:
             before = self.progress.samples // self.options.validation_samples
-            self._log(self.train_step(batch), sums)
+            self._log(self.train_step(batch))
             if self.progress.samples // self.options.validation_samples > before:
                 patient = self._validated()
             if self.team.leads and time.monotonic() - saved > self.options.checkpoint_s:
@@ -235,19 +242,23 @@ class Trainer:
 
     def _validated(self) -> bool:
         """Validate in one process, the others wait; returns whether to go on."""
-        value = self.validate() if self.team.leads else math.nan
-        if self.team.leads and self.best.add(value, self.progress.samples):
+        if self.team.leads:
+            self._keep_best(self.validate())
+        tired = self.team.leads and 0 < self.options.patience <= self.best.since
+        return not self.team.any(tired, self.device)
+
+    def _keep_best(self, value: float) -> None:
+        self._validated_at = self.progress.samples
+        if self.best.add(value, self.progress.samples):
             with suppress(OSError):  # the next better one is tried again
                 save_weights(self.out / BEST, shipped_state(self.average.network),
                              self.metadata())
-        tired = self.team.leads and 0 < self.options.patience <= self.best.since
-        return not self.team.any(tired, self.device)
 
     def _finish(self, tired: bool) -> bool:
         done = self.progress.share >= 1 or tired
         if self.team.leads:
-            if done:
-                self.validate()
+            if done and self._validated_at != self.progress.samples:
+                self._keep_best(self.validate())
             self.save()
         self.team.wait()
         return done
@@ -287,16 +298,24 @@ class Trainer:
                             enabled=self.options.precision == 'bf16'):
             return network_losses(network, color, xyz, labels, self.options)
 
-    def _log(self, losses: dict[str, float], sums: dict[str, float]) -> None:
+    def _log(self, losses: dict[str, float]) -> None:
         for name, value in losses.items():
-            sums[name] += value / self.options.log_steps
+            self._sums[name] += value / self.options.log_steps
         if self.progress.step % self.options.log_steps:
             return
+        means = self.team.means(self._sums, self.device)
+        self._sums = dict.fromkeys(LOSSES, 0.0)
         if self.team.leads:
-            self.curve.add({**self.progress.state(), 'rate': self.rate(), **sums})
+            self._add(self.curve, {'rate': self.rate(), **means})
             logger.info('step %d, %d samples, %.0f s: loss %.4f', self.progress.step,
-                        self.progress.samples, self.progress.seconds, sums['loss'])
-        sums.update(dict.fromkeys(LOSSES, 0.0))
+                        self.progress.samples, self.progress.seconds, means['loss'])
+
+    def _add(self, curve: Curve, values: dict[str, float]) -> None:
+        """Add a row to a curve; a full disk costs the row, not the training."""
+        try:
+            curve.add({**self.progress.state(), **values})
+        except OSError as error:
+            logger.error('no row in %s at step %d: %s', curve.path, self.progress.step, error)
 
     @torch.no_grad()
     def validate(self) -> float:
@@ -320,7 +339,7 @@ class Trainer:
                     batch[0][0], batch[1][0], batch[2][0], embedding[0],
                     None if logits is None else logits[0], self.preprocessing))
         means = {name: total / max(count, 1) for name, total in totals.items()}
-        self.validation_curve.add({**self.progress.state(), **means})
+        self._add(self.validation_curve, means)
         if rows:
             with suppress(OSError):  # a picture is not worth a training
                 write_rows(self.out / 'validation.png', rows)

@@ -103,3 +103,5 @@ def test_two_processes_have_the_gradients_and_the_curve_of_one(data, tmp_path):
         torch.testing.assert_close(value, states[1][name], rtol=2e-2, atol=2e-3, msg=name)
     rows = [(folder / 'curves.csv').read_text().splitlines() for folder in (out, tmp_path / 'one')]
     assert [row.split(',')[:2] for row in rows[0]] == [row.split(',')[:2] for row in rows[1]]
+    losses = [[float(row.split(',')[4]) for row in lines[1:]] for lines in rows]
+    assert losses[0] == pytest.approx(losses[1], rel=1e-3)

@@ -26,7 +26,7 @@ from seg_ros.training.data import BatchPlan, PlannedBatches, ViewFolder, Views
 from seg_ros.training.options import TrainOptions
 from seg_ros.training.pictures import embedding_picture, label_picture
 from seg_ros.training.samples import training_sample
-from seg_ros.training.state import Best
+from seg_ros.training.state import Best, save_checkpoint
 from seg_ros.training.trainer import BEST, CHECKPOINT, WEIGHTS, Trainer
 from seg_ros.unseen.checkpoint import build_network, metadata_of, network_of_weights
 from seg_ros.unseen.preprocessing import PUBLISHED, SMALL
@@ -145,6 +145,52 @@ def test_a_full_disk_keeps_the_last_checkpoint_and_the_training_goes_on(
     assert trainer.run()
     assert trainer.progress.samples == 8
     assert (tmp_path / CHECKPOINT).read_bytes() != before
+
+
+def test_a_checkpoint_that_does_not_fit_leaves_nothing_behind(tmp_path, monkeypatch):
+    path = tmp_path / CHECKPOINT
+    save_checkpoint(path, {'optimizer': {}})
+    before = path.read_bytes()
+
+    def full(_content, file):
+        file.write_bytes(b'a part')
+        raise RuntimeError('[enforce fail at inline_container.cc] unexpected pos 64 vs 0')
+
+    monkeypatch.setattr(torch, 'save', full)
+    with pytest.raises(OSError, match='could not be written: .*unexpected pos'):
+        save_checkpoint(path, {'optimizer': {}})
+    assert [entry.name for entry in tmp_path.iterdir()] == [CHECKPOINT]
+    assert path.read_bytes() == before
+
+
+def test_rows_of_several_steps_are_the_same_after_a_resume(data, tmp_path):
+    options = TINY.replaced(log_steps=3, samples=12, validation_frames=0)
+    Trainer(data, tmp_path / 'whole', options).run()
+    Trainer(data, tmp_path / 'parts', options).run(max_steps=2)
+    Trainer(data, tmp_path / 'parts', options, resume=True).run()
+    whole, parts = (
+        [line.split(',')[3:] for line in (tmp_path / run / 'curves.csv').read_text().split()]
+        for run in ('whole', 'parts'))
+    assert len(whole) == 3
+    assert whole == parts
+
+
+def test_the_last_validation_counts_and_comes_once(data, tmp_path):
+    trainer = Trainer(data, tmp_path, TINY.replaced(samples=6, validation_samples=4))
+    trainer.run()
+    steps = [line.split(',')[0] for line in (tmp_path / 'validation.csv').read_text().split()[1:]]
+    assert steps == ['2', '3']
+    assert trainer.best.samples in (4, 6)
+    assert (tmp_path / BEST).exists()
+
+
+def test_weights_of_another_network_than_asked_for_are_refused(data, tmp_path):
+    network = build_network('ucn_small', widths=(4, 6, 8, 8, 8), embedding_dim=8, head_width=8)
+    path = tmp_path / 'w.safetensors'
+    save_weights(path, network.state_dict(), metadata_of(network, 'ucn_small', (64, 48)))
+    init = load_weights(path, method='unseen_objects')
+    with pytest.raises(ValueError, match='is of fusion add, asked for depth'):
+        Trainer(data, tmp_path / 'out', TINY.replaced(fusion='depth'), init=init)
 
 
 def test_patience_ends_a_training_and_the_best_weights_stay(data, tmp_path, monkeypatch):
