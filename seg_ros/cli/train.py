@@ -29,8 +29,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the command's arguments."""
     parser.add_argument('method', choices=METHODS, help='what to train')
     parser.formatter_class = argparse.RawDescriptionHelpFormatter
-    parser.add_argument('--data', required=True, type=Path, metavar='DIR', action='append',
-                        help='folder with train/ and, for validation, val/; may be repeated')
+    parser.add_argument('--data', required=True, metavar='DIR[:SHARE]', action='append',
+                        help='folder with train/ and, for validation, val/; may be repeated, then '
+                        'shares say how often a sample is of each: own:1 synthetic:3')
     parser.add_argument('--out', required=True, type=Path, metavar='DIR',
                         help='folder for checkpoint.pt, weights.safetensors, card.md, curves')
     parser.add_argument('--config', type=Path, metavar='YAML', help='file of options')
@@ -64,11 +65,35 @@ def run(args: argparse.Namespace) -> int:
     try:
         from seg_ros.training.trainer import Trainer
 
-        trainer = Trainer(args.data, args.out, options.replaced(device=device),
-                          resume=args.resume, init=_weights(args), team=team)
+        folders, shares = data_shares(args.data)
+        trainer = Trainer(folders, args.out, options.replaced(device=device),
+                          resume=args.resume, init=_weights(args), team=team, shares=shares)
         return _train(trainer, args.out)
     finally:
         leave_team(team)
+
+
+def data_shares(texts: list[str]) -> tuple[list[Path], list[float] | None]:
+    """Split DIR[:SHARE] into folders and shares, None where none is given.
+
+    A folder that exists is taken as it is. ValueError where some have a share and others none.
+    """
+    folders, shares = [], []
+    for text in texts:
+        folder, separator, share = text.rpartition(':')
+        if Path(text).is_dir() or not separator:
+            folders.append(Path(text))
+            continue
+        try:
+            shares.append(float(share))
+        except ValueError:
+            raise ValueError(
+                f'--data {text}: no such folder, and {share!r} is no share; give DIR or '
+                'DIR:SHARE') from None
+        folders.append(Path(folder))
+    if len(shares) not in (0, len(folders)):
+        raise ValueError('--data: give every folder a share, DIR:SHARE, or none')
+    return folders, shares or None
 
 
 def _weights(args: argparse.Namespace) -> Any:

@@ -29,7 +29,8 @@ def write_card(out: str | Path, metadata: dict[str, Any], command: Sequence[str]
         f'- **Started from**: {training["started_from"]}',
         f'- **Trained**: stage {training["stage"]}, {training["samples"]} samples in '
         f'{training["step"]} steps, {training["seconds"]:.0f} s, seed {training["seed"]}, '
-        f'{training["processes"]} process(es)', '',
+        f'{training["processes"]} process(es)',
+        '- **With**: ' + ', '.join(f'{k} {v}' for k, v in training['versions'].items()), '',
         '## Command', '', f'    {" ".join(command)}', '', '## Data', '']
     lines += [f'- {_data_line(data)}' for data in training['data']]
     lines += ['', '## Options that differ from the defaults', '']
@@ -42,7 +43,8 @@ def write_card(out: str | Path, metadata: dict[str, Any], command: Sequence[str]
 
 def _data_line(data: dict[str, Any]) -> str:
     noise = 'with simulated sensor noise' if data['noise'] else 'as the camera gave them'
-    made = {key: data[key] for key in ('seed', 'objects', 'scene', 'format') if key in data}
+    known = ('seed', 'objects', 'scene', 'format', 'share')
+    made = {key: data[key] for key in known if key in data}
     return f'{data["folder"]}: {data["views"]} views, {noise}' + (f'; {made}' if made else '')
 
 

@@ -108,11 +108,23 @@ class ViewFolder:
 
 
 class Views:
-    """Join folders of views: each view of all of them is as likely as any other."""
+    """Join folders of views; without shares each view of all of them is as likely as any other.
 
-    def __init__(self, folders: Sequence[ViewFolder]) -> None:
-        """Take one folder or more."""
+    ``shares`` say how often a view is of each folder, in any unit.
+    """
+
+    def __init__(
+        self, folders: Sequence[ViewFolder], shares: Sequence[float] | None = None
+    ) -> None:
+        """Take one folder or more; ValueError for shares that are no positive numbers."""
         self.folders = list(folders)
+        self.shares: list[float] | None = None
+        if shares is not None:
+            if len(shares) != len(self.folders) or not all(0 < share < np.inf for share in shares):
+                raise ValueError(
+                    f'shares {list(shares)}: give a positive number for each of the '
+                    f'{len(self.folders)} data sets')
+            self.shares = [share / sum(shares) for share in shares]
 
     def __len__(self) -> int:
         """Return the number of views known now."""
@@ -122,6 +134,21 @@ class Views:
         """List growing folders again."""
         for folder in self.folders:
             folder.refresh()
+
+    def describe(self) -> list[dict[str, Any]]:
+        """Return what each data set says of itself, and its share where there are shares."""
+        said = [folder.describe() for folder in self.folders]
+        if self.shares is not None:
+            said = [{**each, 'share': round(share, 4)}
+                    for each, share in zip(said, self.shares, strict=True)]
+        return said
+
+    def random_view(self, rng: np.random.Generator) -> View:
+        """Read a view drawn by the shares."""
+        if self.shares is None:
+            return self.view(int(rng.integers(len(self))))
+        folder = self.folders[int(rng.choice(len(self.folders), p=self.shares))]
+        return folder.view(folder.names[int(rng.integers(len(folder)))])
 
     def view(self, index: int) -> View:
         """Read the view of that number, counted through all folders."""
@@ -191,7 +218,7 @@ class PlannedBatches(Dataset[Batch]):
         while True:
             self._read += 1
             try:
-                return self.views.view(int(rng.integers(len(self.views))))
+                return self.views.random_view(rng)
             except (ValueError, OSError) as error:
                 self._bad += 1
                 logger.warning('left out: %s', error)

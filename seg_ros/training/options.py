@@ -21,7 +21,7 @@ class TrainOptions(Options):
     fusion: str = option(
         'add', 'input fusion', choices=('add', 'cat', 'early', 'color', 'depth'))
     stage: str = option(
-        'frames', 'frames: whole views; zoom: square crops around single objects',
+        'frames', 'frames: whole views; zoom: crops around single objects',
         choices=('frames', 'zoom'))
     width: int = option(320, 'network input, pixels', minimum=32, maximum=4096)
     height: int = option(240, 'network input, pixels', minimum=32, maximum=4096)
@@ -34,7 +34,9 @@ class TrainOptions(Options):
         2, 'crops of one view in a batch: reading and noise cost about as much as a step',
         minimum=1, maximum=64)
     full_batch: int = option(4, 'whole views in a batch', minimum=1, maximum=1024)
-    zoom_size: int = option(160, 'side of the squares of the zoom stage, pixels', minimum=16)
+    zoom_size: int = option(
+        224, 'side of the squares that the zoom stage sees, pixels: that of the run time',
+        minimum=16)
     samples: int = option(45000, 'samples to train on', minimum=1)
     time_budget_s: float = option(
         0.0, 'wall-clock seconds after which the training is complete; 0: samples decide',
@@ -48,6 +50,9 @@ class TrainOptions(Options):
     contact_weight: float = option(
         0.2, 'weight of the contact loss, for networks with that head', minimum=0.0)
     border_weight: float = option(2.0, 'weight of the border loss', minimum=0.0)
+    zoom_min: float = option(
+        0.8, 'smallest scale augmentation of crops; 1: as the network sees a whole view',
+        minimum=0.1, maximum=1.0)
     zoom_max: float = option(1.8, 'largest scale augmentation', minimum=1.0, maximum=8.0)
     sensor_noise: str = option(
         'auto', 'simulated sensor noise on views: auto, on those of seg_ros synthesize alone',

@@ -16,8 +16,10 @@ from seg_ros.core.frame import CameraModel
 from seg_ros.synthetic.sensor import augment_color, corrupt_depth
 from seg_ros.training.options import TrainOptions
 from seg_ros.unseen.preprocessing import Preprocessing, input_arrays
+from seg_ros.unseen.zoom import padded_box
 
 IGNORED = -1
+MERGED_SHARE = 0.3  # of the zoom stage's boxes hold two objects that touch
 _SMALLEST_OBJECT = 8  # pixels at the labels' resolution; smaller ones teach nothing
 
 
@@ -112,30 +114,40 @@ def crop_box(
 
 
 def object_box(view: View, rng: np.random.Generator) -> tuple[int, int, int, int]:
-    """Choose a square around a random object, padded by 10 to 50 % of its side, inside the view.
+    """Choose a box like those that the second stage sees, inside the view.
 
-    The whole view's largest square where there is no object of 50 pixels.
+    The box of a random object, now and then together with one that touches it (as the first
+    stage may merge them), its sides off by up to 10 %, padded as at run time; the whole view
+    where there is no object of 50 pixels.
     """
     ids, counts = np.unique(view.labels, return_counts=True)
     ids = ids[(ids > 0) & (counts >= 50)]
-    width, height = view.camera.width, view.camera.height
     if not len(ids):
-        rows, columns = np.array([0, height - 1]), np.array([0, width - 1])
-    else:
-        rows, columns = np.nonzero(view.labels == rng.choice(ids))
-    extent = max(np.ptp(rows), np.ptp(columns)) + 1
-    side = min(round(extent * (1 + 2 * rng.uniform(0.1, 0.5))), width, height)
-    x = round((columns.min() + columns.max() + 1 - side) / 2 + rng.uniform(-0.05, 0.05) * side)
-    y = round((rows.min() + rows.max() + 1 - side) / 2 + rng.uniform(-0.05, 0.05) * side)
-    x, y = int(np.clip(x, 0, width - side)), int(np.clip(y, 0, height - side))
-    return x, y, x + side, y + side
+        return 0, 0, view.camera.width, view.camera.height
+    mask = view.labels == rng.choice(ids)
+    if rng.random() < MERGED_SHARE:
+        ring = cv2.dilate(mask.view(np.uint8), np.ones((5, 5), np.uint8)) > 0
+        touching = np.setdiff1d(view.labels[ring & ~mask], [0, IGNORED])
+        if len(touching):
+            mask = mask | (view.labels == rng.choice(touching))
+    rows, columns = np.nonzero(mask)
+    box = np.array([columns.min(), rows.min(), columns.max() + 1, rows.max() + 1], float)
+    sides = np.tile(box[2:] - box[:2], 2)
+    jittered = np.round(box + sides * rng.uniform(-0.1, 0.1, 4)).clip(
+        0, [view.camera.width, view.camera.height] * 2)
+    return padded_box(jittered, view.labels.shape)
 
 
-def random_scale(options: TrainOptions, lowest: float, rng: np.random.Generator) -> float:
-    """Draw a scale of the picture: half the time 1, else log-uniform up to zoom_max."""
+def random_scale(options: TrainOptions, rng: np.random.Generator) -> float:
+    """Draw a scale of the picture: half the time 1, else log-uniform from zoom_min to zoom_max."""
     if rng.random() < 0.5:
         return 1.0
-    return float(np.exp(rng.uniform(np.log(lowest), np.log(options.zoom_max))))
+    return float(np.exp(rng.uniform(np.log(options.zoom_min), np.log(options.zoom_max))))
+
+
+def input_scale(camera: CameraModel, options: TrainOptions) -> float:
+    """Return the scale at which a whole view fills the network's input without being cut."""
+    return min(options.width / camera.width, options.height / camera.height)
 
 
 def training_sample(
@@ -154,7 +166,8 @@ def training_sample(
     if kind == 'zoom':
         box = object_box(noisy, rng)
     else:
-        box = crop_box(noisy, size, random_scale(options, 0.8, rng), rng)
+        scale = random_scale(options, rng) * input_scale(noisy.camera, options)
+        box = crop_box(noisy, size, scale, rng)
     cut = resampled(noisy, box, size)
     if rng.random() < 0.5:
         cut = flipped(cut)

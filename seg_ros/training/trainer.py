@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import logging
 import math
+import platform
 import time
 from collections.abc import Sequence
 from contextlib import suppress
@@ -17,6 +18,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from seg_ros import __version__
 from seg_ros.training.data import (
     Batch,
     PlannedBatches,
@@ -45,6 +47,7 @@ from seg_ros.unseen.checkpoint import (
     metadata_of,
     network_of_weights,
     new_network,
+    one_branch_of,
 )
 from seg_ros.weights import Weights, save_weights
 
@@ -70,9 +73,12 @@ def chosen_device(name: str) -> torch.device:
     return device
 
 
-def open_views(data: Sequence[str | Path], part: str, sensor_noise: str) -> Views:
+def open_views(
+    data: Sequence[str | Path], part: str, sensor_noise: str,
+    shares: Sequence[float] | None = None,
+) -> Views:
     """Open the folder `part` (train or val) of each data set."""
-    return Views([ViewFolder(Path(folder) / part, sensor_noise) for folder in data])
+    return Views([ViewFolder(Path(folder) / part, sensor_noise) for folder in data], shares)
 
 
 class Trainer:
@@ -81,10 +87,12 @@ class Trainer:
     def __init__(
         self, data: str | Path | Sequence[str | Path], out: str | Path, options: TrainOptions, *,
         resume: bool = False, init: Weights | None = None, team: Team | None = None,
+        shares: Sequence[float] | None = None,
     ) -> None:
         """Prepare network, data and curves; with `resume` go on from the folder's checkpoint.
 
-        Each folder of `data` holds train and, for validation, val. ``init`` are weights to start
+        Each folder of `data` holds train and, for validation, val; ``shares`` say how often a
+        sample is of each, without them every view is equally likely. ``init`` are weights to start
         from; they say which network. Raises ValueError where `out` holds a training already and
         resume is off, and for a time budget in a team, whose clocks differ.
         """
@@ -97,14 +105,14 @@ class Trainer:
         if options.threads:
             torch.set_num_threads(options.threads)
         self.progress, self.best = Progress(options), Best()
-        self._open([data] if isinstance(data, (str, Path)) else list(data))
+        self._open([data] if isinstance(data, (str, Path)) else list(data), shares)
         self._stop_asked = False
         self._sums = dict.fromkeys(LOSSES, 0.0)
         self._validated_at = -1
         self._start(resume, init)
 
-    def _open(self, data: list[str | Path]) -> None:
-        self.train_views = open_views(data, 'train', self.options.sensor_noise)
+    def _open(self, data: list[str | Path], shares: Sequence[float] | None) -> None:
+        self.train_views = open_views(data, 'train', self.options.sensor_noise, shares)
         self.val_views: Views | None = None
         with_val = [folder for folder in data if (Path(folder) / 'val').is_dir()]
         if self.options.validation_frames and with_val:
@@ -142,13 +150,14 @@ class Trainer:
         if init is None:
             return new_network(self.architecture, self.options.fusion)
         loaded = network_of_weights(init)
-        for name, found in (('architecture', loaded.architecture), ('fusion', loaded.fusion)):
-            if getattr(self.options, name) not in (found, getattr(TrainOptions(), name)):
-                raise ValueError(
-                    f'{init.path} is of {name} {found}, asked for '
-                    f'{getattr(self.options, name)}: leave that out, or start without weights')
         self.started_from, self.architecture = init.path.name, loaded.architecture
-        return loaded.network
+        if self.options.architecture not in (loaded.architecture, TrainOptions().architecture):
+            raise ValueError(
+                f'{init.path} is of architecture {loaded.architecture}, asked for '
+                f'{self.options.architecture}: leave that out, or start without weights')
+        if self.options.fusion in (loaded.fusion, TrainOptions().fusion):
+            return loaded.network
+        return one_branch_of(loaded.network, self.options.fusion)
 
     def _make_optimizer(self) -> torch.optim.Optimizer:
         matrices = [p for p in self.network.parameters() if p.dim() > 1]
@@ -195,7 +204,8 @@ class Trainer:
                 self.progress.step, error, self.options.checkpoint_s)
 
     def _described(self, **more: Any) -> dict[str, Any]:
-        size = (self.options.width, self.options.height)
+        options, zoom = self.options, self.options.stage == 'zoom'
+        size = (options.zoom_size,) * 2 if zoom else (options.width, options.height)
         return metadata_of(self.network, self.architecture, size, **more)
 
     def metadata(self) -> dict[str, Any]:
@@ -205,7 +215,9 @@ class Trainer:
         return self._described(training={
             **self.progress.state(), 'stage': self.options.stage, 'seed': self.options.seed,
             'started_from': self.started_from, 'processes': self.team.size, 'options': changed,
-            'data': [folder.describe() for folder in self.train_views.folders]})
+            'versions': {'seg_ros': __version__, 'torch': torch.__version__,
+                         'python': platform.python_version()},
+            'data': self.train_views.describe()})
 
     def rate(self) -> float:
         """Return the learning rate of this step: linear warm-up, then a cosine to 1 %."""

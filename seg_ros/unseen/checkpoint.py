@@ -60,6 +60,24 @@ def default_preprocessing(architecture: str) -> Preprocessing:
     return SMALL if architecture == 'ucn_small' else PUBLISHED
 
 
+def one_branch_of(network: nn.Module, fusion: str) -> nn.Module:
+    """Return a network of the color or depth branch alone, with the weights of one of both.
+
+    Both branches must be joined by addition (fusion add): what follows them then fits. Raises
+    ValueError for other networks and fusions.
+    """
+    if (not isinstance(network, SmallUcn) or network.config.fusion != 'add'
+            or fusion not in ('color', 'depth')):
+        kind = getattr(getattr(network, 'config', network), 'fusion', 'unknown')
+        raise ValueError(
+            f'weights of fusion {kind} cannot start a {type(network).__name__} of fusion '
+            f'{fusion}: only the small network of fusion add can start one of color or depth')
+    branch = SmallUcn(dataclasses.replace(network.config, fusion=fusion))
+    known = network.state_dict()
+    branch.load_state_dict({name: known[name] for name in branch.state_dict()})
+    return branch
+
+
 def metadata_of(
     network: nn.Module, architecture: str, input_size: tuple[int, int], **more: Any
 ) -> dict[str, Any]:

@@ -16,10 +16,17 @@ class UnseenOptions(Options):
 
     fusion: str = option(
         'auto',
-        'how colour and depth join in the network; auto: as the weights say. A published '
-        'checkpoint does not: its two branches are add unless cat is given, one branch needs '
+        'how colour and depth join in the network; auto: as the weights say. Of the '
+        'default weights color and depth take those made for them. A published checkpoint does '
+        'not say it: its two branches are add unless cat is given, one branch needs '
         'color or depth',
         choices=('auto', 'add', 'cat', 'early', 'color', 'depth'), live=False,
+    )
+    input_scale: float = option(
+        1.0,
+        'sides of the image that the network sees, relative to what its weights ask for: less is '
+        'faster and loses small objects',
+        minimum=0.25, maximum=4.0,
     )
     background: str = option(
         'auto',

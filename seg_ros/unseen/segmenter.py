@@ -50,6 +50,9 @@ MAX_MEDIAN_M = 100.0
 # Median range below which depth can only be metres divided by 1000 once too often.
 MIN_MEDIAN_M = 0.02
 MIN_SIDE = 32
+SIDE_MULTIPLE = 16
+# The fusions of which weights of their own ship: the default ones where they are asked for.
+ONE_SIDED = ('color', 'depth')
 
 
 @dataclass(frozen=True, eq=False)
@@ -129,7 +132,7 @@ class UnseenSegmenter:
     ) -> Instances:
         stage, camera_size = self._stage, (frame.shape[1], frame.shape[0])
         with timed(timings, 'preprocess'):
-            size = network_size(camera_size, stage.input_size)
+            size = network_size(camera_size, stage.input_size, options.input_scale)
             color, xyz = network_inputs(
                 frame.color, frame.depth, frame.camera, size=size,
                 preprocessing=stage.preprocessing)
@@ -211,21 +214,22 @@ def timed(timings: dict[str, float], stage: str) -> Iterator[None]:
 
 
 def network_size(
-    camera_size: tuple[int, int], input_size: tuple[int, int], multiple: int = 16
+    camera_size: tuple[int, int], input_size: tuple[int, int], scale: float = 1.0
 ) -> tuple[int, int]:
     """Return the (w, h) at which the network sees a camera image (W, H).
 
-    The area is that of the weights' input size and the aspect ratio the camera's, each side
-    rounded to a multiple of 16, so that no border needs padding; XYZ stays true, for the
-    intrinsics are rescaled on each axis alone. Sides are at least 32.
+    The area is that of the weights' input size, its sides times ``scale``, and the aspect ratio
+    the camera's, each side rounded to a multiple of 16, so that no border needs padding; XYZ
+    stays true, for the intrinsics are rescaled on each axis alone. Sides are at least 32.
     """
-    if camera_size[0] * input_size[1] == camera_size[1] * input_size[0]:
+    if scale == 1.0 and camera_size[0] * input_size[1] == camera_size[1] * input_size[0]:
         return input_size
-    area = input_size[0] * input_size[1]
-    longest = area // MIN_SIDE // multiple * multiple
+    area = input_size[0] * input_size[1] * scale ** 2
+    longest = max(int(area) // MIN_SIDE // SIDE_MULTIPLE * SIDE_MULTIPLE, MIN_SIDE)
     width = (area * camera_size[0] / camera_size[1]) ** 0.5
     sides = (width, area / width)
-    rounded = [min(max(round(side / multiple) * multiple, MIN_SIDE), longest) for side in sides]
+    rounded = [min(max(round(side / SIDE_MULTIPLE) * SIDE_MULTIPLE, MIN_SIDE), longest)
+               for side in sides]
     return rounded[0], rounded[1]
 
 
@@ -274,7 +278,8 @@ def load_unseen(
         raise ValueError(f'options must be UnseenOptions, got {type(chosen).__name__}')
     place = resolve_device(device)
     fusion = None if chosen.fusion == 'auto' else chosen.fusion
-    loaded = network_of_weights(load_weights(weights, method=METHOD), fusion)
+    name = fusion if fusion in ONE_SIDED and str(weights) in ('', 'default') else weights
+    loaded = network_of_weights(load_weights(name, method=METHOD), fusion)
     stage = _compiled(loaded, loaded.input_size, place, backend)
     zoom_stage = None
     if chosen.zoom_weights:

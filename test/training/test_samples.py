@@ -7,13 +7,15 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from training_views import plane_heights, view_of
+from training_views import HEIGHT, WIDTH, plane_heights, view_of
 
+from seg_ros.core.frame import CameraModel
 from seg_ros.training.options import TrainOptions
 from seg_ros.training.samples import (
     crop_box,
     flipped,
     halved_labels,
+    input_scale,
     object_box,
     resampled,
     training_sample,
@@ -48,24 +50,54 @@ def test_crops_lie_inside_the_view(seed, scale, width, height):
     assert x2 - x1 == min(max(round(width / scale), 2), view.camera.width)
 
 
+@pytest.mark.parametrize(('camera', 'expected'), [
+    ((320, 240), 1.0), ((640, 480), 0.5), ((160, 120), 2.0), ((1280, 720), 0.25),
+    ((480, 640), 0.375)])
+def test_a_whole_view_fills_the_network_at_the_input_scale(camera, expected):
+    model = CameraModel(*camera, 500.0, 500.0, camera[0] / 2, camera[1] / 2)
+    assert input_scale(model, TrainOptions(width=320, height=240)) == expected
+
+
+@pytest.mark.parametrize('enlarged', [1, 2, 4])
+def test_a_crop_covers_the_same_of_a_scene_whatever_the_resolution_of_its_view(enlarged):
+    view = view_of(0)
+    width, height = view.camera.width, view.camera.height
+    large = resampled(view, (0, 0, width, height), (enlarged * width, enlarged * height))
+    options = TrainOptions(width=width, height=height, zoom_min=1.0, zoom_max=1.0,
+                           drop_color=0.0, drop_depth=0.0)
+    rng = np.random.default_rng(3)
+    _, xyz, _ = training_sample(large, 'crop', (32, 16), options, SMALL, rng)
+    slopes = np.ptp(xyz[0] / xyz[2], axis=1)[xyz[2].min(axis=1) > 0]
+    assert slopes == pytest.approx(31 / view.camera.fx, rel=0.02)
+
+
 @settings(max_examples=30, deadline=None)
 @given(seed=st.integers(0, 10 ** 6))
-def test_zoom_boxes_are_padded_squares_around_an_object(seed):
+def test_zoom_boxes_are_padded_around_an_object_as_at_run_time(seed):
     view = view_of(seed % 5)
-    x1, y1, x2, y2 = object_box(view, np.random.default_rng(seed))
-    assert x2 - x1 == y2 - y1
-    assert min(x1, y1) >= 0
-    assert x2 <= view.camera.width
-    assert y2 <= view.camera.height
-    whole = [np.count_nonzero(view.labels == k) for k in (1, 2, 3)]
-    inside = [np.count_nonzero(view.labels[y1:y2, x1:x2] == k) for k in (1, 2, 3)]
-    assert any(a == b > 0 for a, b in zip(whole, inside, strict=True))
+    box = np.array(object_box(view, np.random.default_rng(seed)))
+    allowed = []
+    for label in (1, 2, 3):
+        rows, columns = np.nonzero(view.labels == label)
+        tight = np.array([columns.min(), rows.min(), columns.max() + 1, rows.max() + 1])
+        sides = np.tile(tight[2:] - tight[:2], 2)
+        expected = tight + np.array([-0.25, -0.25, 0.25, 0.25]) * sides
+        off = np.abs(box - expected.clip(0, [WIDTH, HEIGHT] * 2))
+        allowed.append((off <= 0.15 * sides + 1.5).all())
+    assert sum(allowed) == 1
 
 
-def test_a_view_without_objects_gives_the_largest_square():
+def test_some_zoom_boxes_hold_two_objects_that_touch():
     view = view_of(0, objects=0)
-    x1, y1, x2, y2 = object_box(view, np.random.default_rng(0))
-    assert (x2 - x1, y2 - y1) == (48, 48)
+    view.labels[20:30, 10:20], view.labels[20:30, 20:30] = 1, 2
+    boxes = [object_box(view, np.random.default_rng(seed)) for seed in range(300)]
+    both = [box for box in boxes if box[0] < 12 and box[2] > 28 and box[2] - box[0] > 22]
+    assert len(both) / len(boxes) == pytest.approx(0.3, abs=0.08)
+
+
+def test_a_view_without_objects_gives_the_whole_view_to_the_zoom_stage():
+    view = view_of(0, objects=0)
+    assert object_box(view, np.random.default_rng(0)) == (0, 0, WIDTH, HEIGHT)
 
 
 @pytest.mark.parametrize('box', [(0, 0, 64, 48), (10, 6, 42, 30), (3, 2, 19, 14)])

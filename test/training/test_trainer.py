@@ -205,6 +205,8 @@ def test_the_command_trains_and_starts_from_weights(data, tmp_path, capsys):
     assert '2 samples in' in capsys.readouterr().out
     old, new = (load_weights(tmp_path / run / WEIGHTS, method='unseen_objects').state
                 for run in ('a', 'b'))
+    zoom = load_weights(tmp_path / 'b' / WEIGHTS, method='unseen_objects')
+    assert zoom.metadata['config']['input_size'] == [32, 32]
     for key in old:  # with no learning rate only the statistics move
         if 'running' not in key:
             torch.testing.assert_close(old[key], new[key])

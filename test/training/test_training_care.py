@@ -10,6 +10,7 @@ import signal
 import subprocess
 import sys
 import time
+from pathlib import Path
 
 import cv2
 import numpy as np
@@ -18,6 +19,7 @@ import torch
 from training_views import HEIGHT, WIDTH, view_of, write_view
 
 from seg_ros.cli import main
+from seg_ros.cli.train import data_shares
 from seg_ros.core.io import write_camera, write_labels
 from seg_ros.synthetic.sensor import corrupt_depth
 from seg_ros.training import trainer as trainer_module
@@ -40,6 +42,48 @@ TINY = TrainOptions(
 
 def batches_of(folder, options=TINY):
     return PlannedBatches(Views([ViewFolder(folder, options.sensor_noise)]), options, SMALL)
+
+
+def test_shares_say_how_often_a_view_is_of_each_folder(tmp_path):
+    for name in ('few', 'many'):
+        (tmp_path / name).mkdir()
+    for index in range(8):
+        write_view(tmp_path / ('few' if index < 2 else 'many'), f'{index}', index)
+    folders = [ViewFolder(tmp_path / name) for name in ('few', 'many')]
+    marks = {name: folder for folder in folders for name in folder.names}
+    drawn = []
+    for folder in folders:
+        folder.view = lambda name: drawn.append(marks[name]) or name
+    rng = np.random.default_rng(0)
+    for shares, expected in ((None, 0.25), ((3, 1), 0.75)):
+        views, drawn[:] = Views(folders, shares), []
+        names = [views.random_view(rng) for _ in range(400)]
+        assert drawn.count(folders[0]) / 400 == pytest.approx(expected, abs=0.08)
+        assert len(set(names)) == 8
+    assert [said['share'] for said in Views(folders, (3, 1)).describe()] == [0.75, 0.25]
+
+
+@pytest.mark.parametrize('shares', [(1,), (1, 0), (1, -2), (1, float('nan')), (1, float('inf'))])
+def test_shares_that_are_no_shares_are_refused(tmp_path, shares):
+    write_view(tmp_path, '0', 0)
+    with pytest.raises(ValueError, match='give a positive number for each of the 2 data sets'):
+        Views([ViewFolder(tmp_path)] * 2, shares)
+
+
+@pytest.mark.parametrize(('texts', 'folders', 'shares'), [
+    (['a'], ['a'], None), (['a', 'b'], ['a', 'b'], None), (['a:1', 'b:2.5'], ['a', 'b'], [1, 2.5]),
+    (['made:3'], ['made:3'], None), (['made:3:2', 'b:1'], ['made:3', 'b'], [2, 1])])
+def test_data_sets_are_given_with_their_shares(tmp_path, monkeypatch, texts, folders, shares):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / 'made:3').mkdir()
+    assert data_shares(texts) == ([Path(folder) for folder in folders], shares)
+
+
+@pytest.mark.parametrize(('texts', 'message'), [
+    (['a:1', 'b'], 'give every folder a share'), (['a:much'], "'much' is no share")])
+def test_wrong_shares_are_named(texts, message):
+    with pytest.raises(ValueError, match=message):
+        data_shares(texts)
 
 
 def test_a_few_broken_views_are_left_out_and_many_stop_the_training(tmp_path, caplog):
@@ -189,8 +233,10 @@ def test_weights_of_another_network_than_asked_for_are_refused(data, tmp_path):
     path = tmp_path / 'w.safetensors'
     save_weights(path, network.state_dict(), metadata_of(network, 'ucn_small', (64, 48)))
     init = load_weights(path, method='unseen_objects')
-    with pytest.raises(ValueError, match='is of fusion add, asked for depth'):
-        Trainer(data, tmp_path / 'out', TINY.replaced(fusion='depth'), init=init)
+    with pytest.raises(ValueError, match='is of architecture ucn_small, asked for ucn_resnet34'):
+        Trainer(data, tmp_path / 'out', TINY.replaced(architecture='ucn_resnet34'), init=init)
+    with pytest.raises(ValueError, match='weights of fusion add cannot start .* of fusion cat'):
+        Trainer(data, tmp_path / 'out', TINY.replaced(fusion='cat'), init=init)
 
 
 def test_patience_ends_a_training_and_the_best_weights_stay(data, tmp_path, monkeypatch):
@@ -306,12 +352,13 @@ def test_frozen_norms_keep_their_statistics(data, tmp_path):
 
 
 def test_the_card_tells_how_the_weights_were_made(data, tmp_path):
-    trainer = Trainer(data, tmp_path, TINY.replaced(samples=2, learning_rate=0.004))
+    trainer = Trainer(
+        data, tmp_path, TINY.replaced(samples=2, learning_rate=0.004), shares=[2])
     trainer.run()
     text = write_card(tmp_path, trainer.metadata(), ['seg_ros', 'train', 'x']).read_text()
     for part in ('seg_ros train x', 'random weights', '2 samples', 'seed 0',
-                 'train: 4 views, with simulated sensor noise', '`learning_rate`: 0.004',
-                 'overlap_f'):
+                 'train: 4 views, with simulated sensor noise', "'share': 1.0", '`learning_rate`: 0.004',
+                 f'torch {torch.__version__}', 'overlap_f'):
         assert part in text
 
 

@@ -13,6 +13,7 @@ from seg_ros.unseen.checkpoint import (
     load_strictly,
     metadata_of,
     network_of_weights,
+    one_branch_of,
     published_fusion,
     published_layout,
 )
@@ -125,6 +126,29 @@ def test_metadata_with_an_unknown_field_are_refused():
     metadata['config']['depth'] = 3
     with pytest.raises(ValueError, match='fit no ucn_small'):
         network_of_weights(Weights(network.state_dict(), metadata, Path('a')))
+
+
+@pytest.mark.parametrize(('fusion', 'silent'), [('depth', 'color'), ('color', 'depth')])
+def test_one_branch_is_the_network_of_both_with_the_other_silent(fusion, silent):
+    torch.manual_seed(1)
+    both = build_network('ucn_small', **{**TINY, 'fusion': 'add'}).eval()
+    branch = one_branch_of(both, fusion).eval()
+    for unit in (getattr(both.stems, silent).to2, getattr(both.stems, silent).to4):
+        torch.nn.init.zeros_(unit[1].weight)
+        torch.nn.init.zeros_(unit[1].bias)
+    inputs = torch.rand(1, 3, 48, 64), torch.rand(1, 3, 48, 64) + 0.5
+    with torch.no_grad():
+        for found, expected in zip(branch(*inputs), both(*inputs), strict=True):
+            torch.testing.assert_close(found, expected)
+    assert branch.config.fusion == fusion
+
+
+@pytest.mark.parametrize(('given', 'fusion'), [
+    ('add', 'cat'), ('add', 'early'), ('cat', 'depth'), ('depth', 'color')])
+def test_other_networks_give_no_single_branch(given, fusion):
+    network = build_network('ucn_small', **{**TINY, 'fusion': given})
+    with pytest.raises(ValueError, match=f'fusion {given} cannot start a SmallUcn of fusion'):
+        one_branch_of(network, fusion)
 
 
 def test_many_differences_are_counted_and_the_first_named():

@@ -150,6 +150,27 @@ def test_the_network_sees_the_cameras_aspect_at_the_weights_area(camera, expecte
     assert network_size(camera, (320, 240)) == expected
 
 
+@pytest.mark.parametrize(('scale', 'expected'), [
+    (1.0, (320, 240)), (1.4, (448, 336)), (0.7, (224, 160)), (2.0, (640, 480)), (0.25, (80, 64))])
+def test_the_input_scale_changes_the_sides(scale, expected):
+    assert network_size((640, 480), (320, 240), scale) == expected
+
+
+def test_the_input_scale_holds_from_the_next_frame_on():
+    frame, truth = raised_boxes(160, 120, BOXES)
+    sizes, stage = [], knowing_stage(truth)
+
+    def run(color, xyz):
+        sizes.append(tuple(color.shape[2:]))
+        return stage.run(color, xyz)
+
+    segmenter = UnseenSegmenter(dataclasses.replace(stage, run=run), UnseenOptions())
+    segmenter.segment(frame)
+    segmenter.options = UnseenOptions(input_scale=2.0)
+    segmenter.segment(frame)
+    assert sizes == [(120, 160), (240, 320)]
+
+
 @pytest.fixture(scope='module')
 def random_weights(tmp_path_factory):
     torch.manual_seed(0)
