@@ -76,7 +76,8 @@ def simulated(
 
     if labels is None or frame.depth is None or frame.camera is None:
         raise ValueError('a simulated sensor needs clean depth, camera and labels of the frame')
-    depth_m = corrupt_depth(frame.depth, labels, frame.camera, rng, sensor)
+    depth_m = corrupt_depth(
+        frame.depth, labels, frame.camera, rng, sensor, color=frame.color)
     return replace(frame, depth=depth_m, color=augment_color(frame.color, rng))
 
 

@@ -28,6 +28,10 @@ Depth = NDArray[np.float32]
 Mask = NDArray[np.bool_]
 Rng = np.random.Generator
 
+# Black plastic and rubber swallow the infrared light that all these sensors live on.
+_BRIGHTNESS = (0.05, 0.15, 0.35)
+_LOST_FACTORS = (5.0, 2.0, 0.7)
+
 
 def corrupt_depth(
     depth_m: Depth,
@@ -37,13 +41,16 @@ def corrupt_depth(
     model: str = 'random',
     *,
     character_seed: int | None = None,
+    color: NDArray[np.uint8] | None = None,
 ) -> Depth:
     """Draw what a sensor would measure of a clean depth image.
 
     depth_m (H, W) float32 metres, NaN where there is nothing; labels (H, W) of the same frame, for
     whole objects that vanish; model one of 'realsense', 'kinect', 'tof', 'clean' (unchanged) or
     'random'. With a `character_seed` the frames of a sequence share one sensor and the objects it
-    loses; noise is drawn by `rng` still. Returns a new (H, W) float32 with NaN where nothing is
+    loses; noise is drawn by `rng` still. With the `color` (H, W, 3) of the frame dark objects are
+    lost more often and bright ones less; without it all alike, as in sequences, where an object
+    must keep its fate. Returns a new (H, W) float32 with NaN where nothing is
     measured. Raises ValueError for an unknown model or other sizes.
     """
     if model not in MODEL_NAMES:
@@ -64,7 +71,15 @@ def corrupt_depth(
     clean = np.where(depth_m > 0, depth_m, np.nan).astype(np.float32)
     if model == 'clean':
         return clean
-    return _Draw(MODELS[model], camera, rng, character).measure(clean, labels)
+    darkness = None if color is None else _lost_factors(color, labels)
+    return _Draw(MODELS[model], camera, rng, character).measure(clean, labels, darkness)
+
+
+def _lost_factors(color: NDArray[np.uint8], labels: NDArray[np.integer]) -> NDArray[np.floating]:
+    """Return how much likelier than the mean each label is to lose its depth, by its darkness."""
+    sizes = np.maximum(np.bincount(labels.ravel()), 1)
+    brightness = np.bincount(labels.ravel(), color.mean(axis=-1).ravel()) / sizes / 255
+    return np.interp(brightness, _BRIGHTNESS, _LOST_FACTORS)
 
 
 class _Draw:
@@ -94,12 +109,15 @@ class _Draw:
         # Linear interpolation of a unit grid has a variance of 4/9.
         return cv2.resize(grid, self.shape[::-1], interpolation=cv2.INTER_LINEAR) * 1.5
 
-    def measure(self, clean: Depth, labels: NDArray[np.integer]) -> Depth:
+    def measure(
+        self, clean: Depth, labels: NDArray[np.integer],
+        lost_factors: NDArray[np.floating] | None,
+    ) -> Depth:
         """Run all stages."""
         filled = np.where(np.isfinite(clean), clean, 20.0).astype(np.float32)
         warped = self._displace(filled)
         near, far = _neighbourhood(warped, 1)
-        lost = self._lost_things(labels) | self._shadow(warped) | ~np.isfinite(clean)
+        lost = self._lost_things(labels, lost_factors) | self._shadow(warped) | ~np.isfinite(clean)
         lost |= self._lost_edges(warped, near, far)
         noisy = self._flying(self._noisy(self._match(self._fatten(warped, near))), near, far)
         lost |= (noisy > self.uniform(self.model.far_m)) | (noisy < 0.1) | self._border()
@@ -218,14 +236,18 @@ class _Draw:
         depth[rows, columns] = near[rows, columns] + between * (far - near)[rows, columns]
         return depth
 
-    def _lost_things(self, labels: NDArray[np.integer]) -> Mask:
-        """Lose dark, shiny or clear objects, wholly or in patches, and blobs anywhere."""
+    def _lost_things(
+        self, labels: NDArray[np.integer], factors: NDArray[np.floating] | None
+    ) -> Mask:
+        """Lose some objects, wholly or in patches, likelier by `factors`, and blobs anywhere."""
         model = self.model
         lost = np.zeros(self.shape, bool)
         ids = np.unique(labels[labels > 0])
         # Drawn by label, so that an object keeps its fate from frame to frame; by a generator of
         # its own, so that an object that comes changes nothing else.
         fate = self.character.spawn(1)[0].random(int(labels.max(initial=0)) + 1)[ids]
+        if factors is not None:
+            fate = fate / factors[ids]
         gone = ids[fate < model.lost_object]
         patchy = ids[
             (fate >= model.lost_object) & (fate < model.lost_object + model.patchy_object)

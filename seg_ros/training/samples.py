@@ -42,7 +42,8 @@ Sample = tuple[npt.NDArray[np.float32], npt.NDArray[np.float32], npt.NDArray[np.
 
 def with_sensor_noise(view: View, rng: np.random.Generator) -> View:
     """Return the view as a depth camera might see it; drawn anew at each call."""
-    depth = corrupt_depth(view.depth_m, view.labels, view.camera, rng, model='random')
+    depth = corrupt_depth(
+        view.depth_m, view.labels, view.camera, rng, model='random', color=view.color)
     return replace(view, depth_m=depth)
 
 

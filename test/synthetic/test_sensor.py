@@ -105,6 +105,35 @@ def test_a_random_sensor_is_clean_in_about_an_eighth_of_the_frames():
     assert 0.06 < np.mean(same) < 0.19
 
 
+@pytest.mark.parametrize(('gray', 'low', 'high'), [(5, 3.5, 6.5), (128, 0.5, 0.95), (None, 1, 1)])
+def test_dark_objects_lose_their_depth_more_often(monkeypatch, only_noise, gray, low, high):
+    monkeypatch.setitem(
+        MODELS, 'realsense', replace(MODELS['realsense'], lost_object=0.1, patchy_object=0))
+    depth, labels = flat(1.0), NOTHING.copy()
+    for row in range(10):
+        for column in range(10):
+            labels[row * 20 + 20:row * 20 + 36, column * 20 + 20:column * 20 + 36] = (
+                10 * row + column + 1)
+    plain, seen = (sum(
+        lost_objects(corrupt_depth(depth, labels, CAMERA, np.random.default_rng(seed),
+                                   'realsense', color=color), labels)
+        for seed in range(8)) for color in (None, gray_image(gray)))
+    assert plain == pytest.approx(80, abs=25)
+    assert low <= seen / plain <= high
+
+
+def gray_image(value):
+    """Return an image of one gray, None for none."""
+    return None if value is None else np.full((*NOTHING.shape, 3), value, np.uint8)
+
+
+def lost_objects(depth, labels):
+    """Count the objects of which half the depth is missing."""
+    sizes = np.bincount(labels.ravel())
+    missing = np.bincount(labels.ravel(), np.isnan(depth).ravel())
+    return int((missing[1:] > 0.5 * sizes[1:]).sum())
+
+
 def test_same_seed_same_frame_and_a_character_holds_through_a_sequence():
     depth, labels = step()
     one, two, other = (corrupt_depth(depth, labels, CAMERA, np.random.default_rng(s), 'realsense')

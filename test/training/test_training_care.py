@@ -357,8 +357,8 @@ def test_the_card_tells_how_the_weights_were_made(data, tmp_path):
     trainer.run()
     text = write_card(tmp_path, trainer.metadata(), ['seg_ros', 'train', 'x']).read_text()
     for part in ('seg_ros train x', 'random weights', '2 samples', 'seed 0',
-                 'train: 4 views, with simulated sensor noise', "'share': 1.0", '`learning_rate`: 0.004',
-                 f'torch {torch.__version__}', 'overlap_f'):
+                 'train: 4 views, with simulated sensor noise', "'share': 1.0",
+                 '`learning_rate`: 0.004', f'torch {torch.__version__}', 'overlap_f'):
         assert part in text
 
 
