@@ -20,7 +20,7 @@ FloatImage = npt.NDArray[np.float32]
 
 # A part with fewer cells, or with a smaller share of its cluster's piece, is no object.
 MIN_PART_CELLS = 8
-MIN_PART_SHARE = 0.04
+MIN_PART_SHARE = 0.01
 
 
 def split_at_contacts(labels: Labels, contact: FloatImage, threshold: float) -> Labels:

@@ -47,6 +47,16 @@ def test_cells_of_the_line_go_to_the_nearest_part_and_the_largest_keeps_its_labe
     assert cut[2, 3] in (1, 2)
 
 
+@pytest.mark.parametrize(('side', 'parts'), [(5, 2), (4, 2), (3, 1)])
+def test_a_small_thing_on_a_large_one_is_cut_out(side, parts):
+    contact = np.full((40, 40), 0.1, np.float32)
+    contact[9:11 + side, 9:11 + side] = 0.9
+    contact[10:10 + side, 10:10 + side] = 0.1
+    cut = split_at_contacts(np.ones((40, 40), np.int32), contact, 0.5)
+    assert len(np.unique(cut)) == parts
+    assert (cut[11, 11] == cut[0, 0]) == (parts == 1)
+
+
 def test_a_line_with_a_gap_cuts_nothing():
     contact = line(TWO.shape, 4)
     contact[3, 4] = 0.1
