@@ -142,8 +142,9 @@ def robustness(
 ) -> list[Row]:
     """Score a method on clean synthetic frames under every condition; base row first.
 
-    The same frames and the same sensor noise serve all rows; ``report`` gets each as it is done.
-    A condition under which frames are refused has the refusal as its note.
+    The frames ``names`` and the same sensor noise serve all conditions; the rows by tilt and by
+    number of objects are of the whole folder, for some are rare. ``report`` gets each row as it
+    is done. A condition under which frames are refused has the refusal as its note.
     """
     rows: list[Row] = []
 
@@ -156,6 +157,9 @@ def robustness(
         scored, row = _changed(name, change, cases(folder, names, sensor, seed), segment, seed)
         base = base or scored
         add(row)
+    others = [name for name in folder.names if name not in set(names)]
+    if others:
+        base += _changed('', _unchanged, cases(folder, others, sensor, seed), segment, seed)[0]
     for row in groups(base):
         add(row)
     return rows

@@ -58,6 +58,15 @@ def test_every_condition_has_a_row_of_the_same_frames(folder):
     assert rows['no objects'].note == '0.00 false objects a frame, 1 frames'
 
 
+def test_groups_are_of_the_whole_folder_and_conditions_of_the_frames_asked_for(folder):
+    rows = {row.name: row for row in robustness(
+        folder, folder.names[:1], nearer_than_90_cm, sensor='clean')}
+    frames = [rows[name].score.frames for name in (
+        'as the sensor gives it', '8 px off', 'tilt 30', '1 to 2 objects')]
+    assert frames == [1, 1, 3, 2]
+    assert rows['no objects'].note == '0.00 false objects a frame, 1 frames'
+
+
 def test_a_refusal_is_noted_and_ends_nothing(folder):
     rows = {row.name: row for row in robustness(
         folder, folder.names, nearer_than_90_cm, sensor='clean')}
