@@ -24,7 +24,7 @@ OPTIONS = TrainOptions(
     workers=0, device='cpu', threads=1, freeze_norm=True, learning_rate=1e-3)
 HERE = Path(__file__).parent
 
-# Run by torchrun in each process: the gradients of the first step, then a whole training.
+# Run by torchrun in each process: the gradients of the first step, then that many steps, 0 all.
 SCRIPT = """
 import sys
 import torch
@@ -32,13 +32,13 @@ from test_parallel import OPTIONS, first_gradients
 from seg_ros.training.parallel import join_team, leave_team
 from seg_ros.training.trainer import Trainer
 
-data, out = sys.argv[1:]
+data, out, steps = sys.argv[1:]
 team, device = join_team('cpu')
 trainer = Trainer(data, out, OPTIONS, team=team)
 gradients = first_gradients(trainer)
 if team.leads:
     torch.save(gradients, out + '/gradients.pt')
-assert trainer.run()
+assert trainer.run(int(steps) or None) == (steps == '0')
 leave_team(team)
 """
 
@@ -79,18 +79,39 @@ def test_a_team_keeps_no_time_budget(data, tmp_path):
         Trainer(data, tmp_path, OPTIONS.replaced(time_budget_s=9.0), team=Team(0, 2))
 
 
-@pytest.mark.slow
-def test_two_processes_have_the_gradients_and_the_curve_of_one(data, tmp_path):
-    script = tmp_path / 'train.py'
-    script.write_text(SCRIPT)
-    out = tmp_path / 'two'
+def run_two(data, out, steps):
+    """Train in two processes into the folder `out`."""
     out.mkdir()
+    script = out.with_suffix('.py')
+    script.write_text(SCRIPT)
     environment = {**os.environ, 'PYTHONPATH': f'{HERE}{os.pathsep}{HERE.parents[1]}',
                    'OMP_NUM_THREADS': '1', 'GLOO_SOCKET_IFNAME': 'lo'}
     subprocess.run(
         [sys.executable, '-m', 'torch.distributed.run', '--standalone', '--nproc-per-node', '2',
-         str(script), str(data), str(out)],
+         str(script), str(data), str(out), str(steps)],
         check=True, env=environment, timeout=240, capture_output=True)
+
+
+@pytest.mark.slow
+def test_what_two_processes_began_one_ends(data, tmp_path):
+    run_two(data, tmp_path / 'two', steps=1)
+    resumed = Trainer(data, tmp_path / 'two', OPTIONS, resume=True)
+    assert resumed.progress.samples == 4
+    whole = Trainer(data, tmp_path / 'one', OPTIONS)
+    assert resumed.run()
+    assert whole.run()
+    states = [trainer.average.network.state_dict() for trainer in (resumed, whole)]
+    for name, value in states[0].items():
+        torch.testing.assert_close(value, states[1][name], rtol=2e-2, atol=2e-3, msg=name)
+    steps = [line.split(',')[0] for line in
+             (tmp_path / 'two' / 'curves.csv').read_text().splitlines()[1:]]
+    assert steps == ['1', '2']
+
+
+@pytest.mark.slow
+def test_two_processes_have_the_gradients_and_the_curve_of_one(data, tmp_path):
+    out = tmp_path / 'two'
+    run_two(data, out, steps=0)
     single = Trainer(data, tmp_path / 'one', OPTIONS)
     expected = first_gradients(single)
     found = torch.load(out / 'gradients.pt', weights_only=True)
