@@ -90,11 +90,14 @@ class CameraFolder:
             raise ValueError(f'frames starts at 1 (0 takes all), got {count}')
         self.folder, self.camera = folder, camera
         self.names = evenly(folder.names, count) if count else list(folder.names)
+        self._last: tuple[str, RgbdFrame] | None = None
 
     def frame(self, name: str) -> RgbdFrame:
-        """Return one frame through the camera."""
-        labels = self.folder.labels(name) if self.camera.sensor else None
-        return self.camera.see(name, self.folder.frame(name), labels)
+        """Return one frame through the camera; the last one is kept, for who asks again."""
+        if self._last is None or self._last[0] != name:
+            labels = self.folder.labels(name) if self.camera.sensor else None
+            self._last = name, self.camera.see(name, self.folder.frame(name), labels)
+        return self._last[1]
 
     def labels(self, name: str) -> Labels | None:
         """Return the true labels (H, W) of a frame, None where there are none."""

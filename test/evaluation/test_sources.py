@@ -64,3 +64,13 @@ def test_a_sensor_needs_labels(folder):
 
 def test_generators_do_not_depend_on_the_process():
     assert frame_rng(3, '000001_2').integers(1 << 30) == 472358602
+
+
+def test_a_frame_asked_for_twice_in_a_row_is_made_once(folder, monkeypatch):
+    camera_folder, read = CameraFolder(folder, Camera('realsense')), []
+    original = folder.frame
+    monkeypatch.setattr(
+        type(folder), 'frame', lambda self, name: read.append(name) or original(name))
+    first, again = camera_folder.frame('a'), camera_folder.frame('a')
+    assert again is first
+    assert read == ['a']
