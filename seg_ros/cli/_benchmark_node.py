@@ -38,7 +38,7 @@ def node_latency(
     from seg_ros.cli._method import assigned
 
     values = {'method': segmenter.method, 'weights': str(args.weights), 'device': args.device,
-              'backend': args.backend, 'zoom': False, **assigned(args.assignments)}
+              'backend': args.backend, **assigned(args.assignments)}
     command = python_command('-m', _NODE, '--ros-args', *_parameters(values))
     with _node_and_probe(command, segmenter.method, args.threads) as (_, probe, started_s):
         report.findings['node start to its topics s'] = started_s

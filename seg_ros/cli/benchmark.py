@@ -37,7 +37,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument('--threads', type=_at_least_one, help='native threads (default: cores)')
     parser.add_argument('--parts', nargs='+', choices=PARTS, default=list(PARTS),
                         help='parts of unseen_objects (default: all)')
-    parser.add_argument('--zoom', action='store_true', help='measure the second stage as well')
+    parser.add_argument('--zoom', action='store_true', help='measure zoom: objects as well')
     parser.add_argument('--pixels', type=_at_least_one, default=307_200, help='mean shift: pixels')
     parser.add_argument('--dimensions', type=_at_least_one, default=64,
                         help='mean shift: dimensions')
@@ -125,9 +125,8 @@ def _rounds(args: argparse.Namespace) -> dict[str, Any]:
 def _segment(report: Report, args: argparse.Namespace, frames: FreshFrames) -> None:
     from seg_ros.benchmark.segmenting import measure_segmenters
 
-    named = [('zoom off', _load(args, args.backend))]
-    if args.zoom:
-        named.append(('zoom on', _load(args, args.backend, zoom=True)))
+    zooms = ['none', 'scene', *(['objects'] if args.zoom else [])]
+    named = [(f'zoom {zoom}', _load(args, args.backend, zoom=zoom)) for zoom in zooms]
     measure_segmenters(report, named, frames, **_rounds(args))
 
 
@@ -154,13 +153,13 @@ def _node(report: Report, args: argparse.Namespace, frames: FreshFrames) -> None
     node_latency(report, args, _load(args, args.backend), frames, _progress)
 
 
-def _load(args: argparse.Namespace, backend: str, *, zoom: bool = False) -> Segmenter:
+def _load(args: argparse.Namespace, backend: str, **options: str) -> Segmenter:
     from seg_ros.cli._method import assigned
     from seg_ros.segmenters import load, options_type
 
-    values = {'zoom': zoom, **assigned(args.assignments)}
-    options = options_type('unseen_objects')().replaced(**values)
-    return load('unseen_objects', args.weights, args.device, backend, options)
+    values = {**assigned(args.assignments), **options}
+    chosen = options_type('unseen_objects')().replaced(**values)
+    return load('unseen_objects', args.weights, args.device, backend, chosen)
 
 
 def _node_alone(report: Report, args: argparse.Namespace, frames: FreshFrames) -> None:

@@ -78,7 +78,10 @@ def corrupt_depth(
 def _lost_factors(color: NDArray[np.uint8], labels: NDArray[np.integer]) -> NDArray[np.floating]:
     """Return how much likelier than the mean each label is to lose its depth, by its darkness."""
     sizes = np.maximum(np.bincount(labels.ravel()), 1)
-    brightness = np.bincount(labels.ravel(), color.mean(axis=-1).ravel()) / sizes / 255
+    red, green, blue = (color[..., channel] for channel in range(3))
+    # A mean over the last axis takes ten times as long.
+    total = red.astype(np.uint16) + green + blue
+    brightness = np.bincount(labels.ravel(), total.ravel()) / sizes / (3 * 255)
     return np.interp(brightness, _BRIGHTNESS, _LOST_FACTORS)
 
 

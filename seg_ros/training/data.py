@@ -195,7 +195,9 @@ class PlannedBatches(Dataset[Batch]):
         cannot be read.
         """
         self.views.refresh()
-        share = 1 if plan.kind == 'full' else min(self.options.crops_per_view, plan.count)
+        repeats = (self.options.fulls_per_view if plan.kind == 'full'
+                   else self.options.crops_per_view)
+        share = min(repeats, plan.count)
         turns = range(0, plan.count, share)
         if len(turns) % self.team.size or (self.team.size > 1 and plan.count % share):
             raise ValueError(

@@ -9,9 +9,15 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from seg_ros.training.options import TrainOptions
-from seg_ros.unseen.loss import border_loss, clustering_loss, contact_loss, foreground_loss
+from seg_ros.unseen.loss import (
+    border_loss,
+    clustering_loss,
+    contact_loss,
+    foreground_loss,
+    touching_loss,
+)
 
-LOSSES = ('loss', 'intra', 'inter', 'border', 'foreground', 'contact')
+LOSSES = ('loss', 'intra', 'inter', 'border', 'foreground', 'contact', 'touching')
 
 
 def network_losses(
@@ -33,9 +39,12 @@ def network_losses(
     of_heads = [loss(logits.float(), labels)
                 for loss, logits in zip((foreground_loss, contact_loss), heads, strict=False)]
     foreground, contact = of_heads + [border.new_zeros(())] * (2 - len(heads))
+    touching = (touching_loss(embedding, labels) if options.touching_weight
+                else border.new_zeros(()))
     total = (clusters.total + options.border_weight * border
-             + options.foreground_weight * foreground + options.contact_weight * contact)
+             + options.foreground_weight * foreground + options.contact_weight * contact
+             + options.touching_weight * touching)
     values = dict(zip(LOSSES, (total, clusters.intra, clusters.inter, border, foreground,
-                               contact), strict=True))
+                               contact, touching), strict=True))
     logits = heads[0] if heads else None
     return values, embedding, logits

@@ -34,6 +34,11 @@ class TrainOptions(Options):
         2, 'crops of one view in a batch: reading and noise cost about as much as a step',
         minimum=1, maximum=64)
     full_batch: int = option(4, 'whole views in a batch', minimum=1, maximum=1024)
+    fulls_per_view: int = option(
+        1, 'variations of one view in a batch of whole views', minimum=1, maximum=64)
+    focus_share: float = option(
+        0.6, 'share of whole views of which only the part that holds objects is shown, as the '
+        'second look does', minimum=0.0, maximum=1.0)
     zoom_size: int = option(
         224, 'side of the squares that the zoom stage sees, pixels: that of the run time',
         minimum=16)
@@ -49,6 +54,8 @@ class TrainOptions(Options):
     foreground_weight: float = option(1.0, 'weight of the foreground loss', minimum=0.0)
     contact_weight: float = option(
         0.2, 'weight of the contact loss, for networks with that head', minimum=0.0)
+    touching_weight: float = option(
+        0.0, 'weight of a loss that pushes apart the means of objects that touch', minimum=0.0)
     border_weight: float = option(2.0, 'weight of the border loss', minimum=0.0)
     zoom_min: float = option(
         0.8, 'smallest scale augmentation of crops; 1: as the network sees a whole view',

@@ -15,11 +15,13 @@ import numpy.typing as npt
 from seg_ros.core.frame import CameraModel
 from seg_ros.synthetic.sensor import augment_color, corrupt_depth
 from seg_ros.training.options import TrainOptions
+from seg_ros.unseen.focus import box_of, framed_box
 from seg_ros.unseen.preprocessing import Preprocessing, input_arrays
 from seg_ros.unseen.zoom import padded_box
 
 IGNORED = -1
 MERGED_SHARE = 0.3  # of the zoom stage's boxes hold two objects that touch
+NEAR_SHARE = 0.5  # of the second look's parts hold the objects around one, not all of them
 _SMALLEST_OBJECT = 8  # pixels at the labels' resolution; smaller ones teach nothing
 
 
@@ -139,6 +141,26 @@ def object_box(view: View, rng: np.random.Generator) -> tuple[int, int, int, int
     return padded_box(jittered, view.labels.shape)
 
 
+def focus_box(view: View, rng: np.random.Generator) -> tuple[int, int, int, int]:
+    """Choose a part like those that the second look takes, inside the view.
+
+    It shows all objects, or those around a random one, with a margin of 2 to 30 %; the whole view
+    where there is none.
+    """
+    box = box_of(view.labels)
+    if box is None:
+        return 0, 0, view.camera.width, view.camera.height
+    if rng.random() < NEAR_SHARE:
+        ids = np.unique(view.labels[view.labels > 0])
+        one = box_of(view.labels == rng.choice(ids)) or box
+        reach = rng.uniform(0.2, 1.5) * max(one[2] - one[0], one[3] - one[1])
+        grown = np.round(np.array(one) + np.array([-1, -1, 1, 1]) * reach).astype(int)
+        x1, y1 = np.maximum(grown[:2], box[:2])
+        x2, y2 = np.minimum(grown[2:], box[2:])
+        box = int(x1), int(y1), int(x2), int(y2)
+    return framed_box(box, view.labels.shape, padding=float(rng.uniform(0.02, 0.3)))
+
+
 def random_scale(options: TrainOptions, rng: np.random.Generator) -> float:
     """Draw a scale of the picture: half the time 1, else log-uniform from zoom_min to zoom_max."""
     if rng.random() < 0.5:
@@ -166,6 +188,8 @@ def training_sample(
     """
     if kind == 'zoom':
         box = object_box(noisy, rng)
+    elif kind == 'full' and rng.random() < options.focus_share:
+        box = focus_box(noisy, rng)
     else:
         scale = random_scale(options, rng) * input_scale(noisy.camera, options)
         box = crop_box(noisy, size, scale, rng)

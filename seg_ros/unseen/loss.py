@@ -116,6 +116,40 @@ def border_loss(
     return (total / pairs.clamp(min=1)).mean()
 
 
+def touching_loss(
+    embedding: Tensor, labels: Tensor, reach: int = 2, delta: float = 0.5
+) -> Tensor:
+    """Push apart the mean directions of objects (labels 1 and up) that come within `reach` cells.
+
+    Shapes as in clustering_loss. Returns the mean of max(delta - d, 0)^2 over those pairs of an
+    image, 0 if none, averaged over images. Not in the paper, whose mean over all pairs of clusters
+    says little about the few that touch.
+    """
+    _check(embedding, labels)
+    pixels = embedding.movedim(1, -1).flatten(1, 2)
+    members = _memberships(labels.flatten(1), pixels.dtype)
+    means = functional.normalize(members.transpose(1, 2) @ pixels, dim=-1, eps=1e-12)
+    pairs = _touching_pairs(labels, members.shape[2], reach)
+    distance = (1 - means @ means.transpose(1, 2)) / 2
+    penalty = (delta - distance).clamp(min=0).square() * pairs
+    return (penalty.sum(dim=(1, 2)) / pairs.sum(dim=(1, 2)).clamp(min=1)).mean()
+
+
+def _touching_pairs(labels: Tensor, count: int, reach: int) -> Tensor:
+    """Return (B, K, K) bool: the objects of which cells lie `reach` or less apart, i < j."""
+    pairs = torch.zeros(len(labels), count, count, dtype=torch.bool, device=labels.device)
+    images = torch.arange(len(labels), device=labels.device)[:, None, None].expand_as(labels)
+    for dim in (1, 2):
+        for step in range(1, min(reach, labels.shape[dim] - 1) + 1):
+            length = labels.shape[dim] - step
+            first, second = labels.narrow(dim, 0, length), labels.narrow(dim, step, length)
+            meet = (first > 0) & (second > 0) & (first != second)
+            image = images.narrow(dim, 0, length)[meet]
+            low = torch.minimum(first[meet], second[meet])
+            pairs[image, low, torch.maximum(first[meet], second[meet])] = True
+    return pairs
+
+
 def contact_cells(labels: Tensor) -> Tensor:
     """Return (B, h, w) bool: the cells whose 3x3 neighbourhood holds two objects or more."""
     objects = labels.to(torch.float32)[:, None]

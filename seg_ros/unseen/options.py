@@ -99,13 +99,18 @@ class UnseenOptions(Options):
     )
     score_threshold: float = option(
         0.0, 'an object with a lower score is dropped', minimum=0.0, maximum=1.0)
-    zoom: bool = option(
-        False, 'cluster each object again on a crop of its own (second stage): slower')
+    zoom: str = option(
+        'scene',
+        'second stage. scene: look again at the part of the image that holds the objects, where '
+        'that is clearly less than all (for networks with a foreground head); objects: cluster '
+        'each object again on a crop of its own, as published, slower; none: there is none',
+        choices=('none', 'scene', 'objects'),
+    )
     zoom_size: int = option(
-        224, 'side of the square crops that the second stage sees, pixels',
+        224, 'side of the square crops of zoom: objects, pixels',
         minimum=32, maximum=640,
     )
     zoom_weights: str = option(
-        '', "weights of the second stage, as for the first; empty takes the first stage's",
+        '', "weights for zoom: objects, as for the first stage; empty takes the first stage's",
         live=False,
     )

@@ -30,6 +30,7 @@ from seg_ros.unseen.clustering import (
     confidence_of,
     labels_of,
 )
+from seg_ros.unseen.focus import Box, placed, scene_box
 from seg_ros.unseen.options import UnseenOptions
 from seg_ros.unseen.preprocessing import Preprocessing, network_inputs
 from seg_ros.unseen.refinement import instances_of, min_area_px, pasted, pieces, refined
@@ -120,7 +121,7 @@ class UnseenSegmenter:
         timings: dict[str, float] = {}
         started = time.perf_counter()
         result = self._first_stage(frame, options, timings)
-        if options.zoom and len(result):
+        if options.zoom == 'objects' and len(result):
             with timed(timings, 'zoom'):
                 result = self._second_stage(frame, result, options)
         timings['total'] = time.perf_counter() - started
@@ -130,23 +131,51 @@ class UnseenSegmenter:
     def _first_stage(
         self, frame: RgbdFrame, options: UnseenOptions, timings: dict[str, float]
     ) -> Instances:
-        stage, camera_size = self._stage, (frame.shape[1], frame.shape[0])
-        with timed(timings, 'preprocess'):
-            size = network_size(camera_size, stage.input_size, options.input_scale)
-            color, xyz = network_inputs(
-                frame.color, frame.depth, frame.camera, size=size,
-                preprocessing=stage.preprocessing)
-        with timed(timings, 'network'):
-            outputs = self._run(stage, color, xyz)
+        box, xyz, outputs = self._outputs(frame, options, timings)
+        size = box[2] - box[0], box[3] - box[1]
         with timed(timings, 'clustering'):
-            min_area = min_area_px(options.min_area, (480, 640))
-            share = outputs[0][0, 0].numel() / (640 * 480)
+            share = outputs[0][0, 0].numel() / (size[0] * size[1])
             maps = self._cluster(
-                stage, outputs, 0, self._points(frame, xyz[0], outputs[0]), options,
-                0.25 * min_area * share)
-            labels = labels_of(maps, camera_size, options.foreground_threshold)
+                self._stage, outputs, 0, self._points(frame, xyz[0], outputs[0]), options,
+                0.25 * min_area_px(options.min_area, frame.shape) * share)
+            labels, confidence = (
+                placed(image, box, frame.shape)
+                for image in (labels_of(maps, size, options.foreground_threshold),
+                              confidence_of(maps, size)))
         with timed(timings, 'refine'):
-            return refined(labels, confidence_of(maps, camera_size), frame, options)
+            return refined(labels, confidence, frame, options)
+
+    def _outputs(
+        self, frame: RgbdFrame, options: UnseenOptions, timings: dict[str, float]
+    ) -> tuple[Box, Tensor, tuple[Tensor, ...]]:
+        """Look at the whole frame and, where it pays, at the part that holds the objects.
+
+        Returns the part (x1, y1, x2, y2) last looked at, the XYZ that the network was given of it
+        and what it made of it.
+        """
+        box = whole = (0, 0, frame.shape[1], frame.shape[0])
+        xyz, outputs = self._look(frame, whole, options, timings)
+        if options.zoom == 'scene' and len(outputs) > 1:
+            box = scene_box(torch.sigmoid(outputs[1][0, 0]).float().cpu().numpy(), frame.shape,
+                            options)
+        if box != whole:
+            xyz, outputs = self._look(frame, box, options, timings)
+        return box, xyz, outputs
+
+    def _look(
+        self, frame: RgbdFrame, box: Box, options: UnseenOptions, timings: dict[str, float]
+    ) -> tuple[Tensor, tuple[Tensor, ...]]:
+        """Run the first stage's network on a part of the frame."""
+        with timed(timings, 'preprocess'):
+            x1, y1, x2, y2 = box
+            depth = None if frame.depth is None else frame.depth[y1:y2, x1:x2]
+            camera = None if frame.camera is None else frame.camera.cropped(box)
+            color, xyz = network_inputs(
+                frame.color[y1:y2, x1:x2], depth, camera,
+                size=network_size(frame.shape[::-1], self._stage.input_size, options.input_scale),
+                preprocessing=self._stage.preprocessing)
+        with timed(timings, 'network'):
+            return xyz, self._run(self._stage, color, xyz)
 
     def _run(self, stage: Stage, color: Tensor, xyz: Tensor) -> tuple[Tensor, ...]:
         device = torch.device(self.device)

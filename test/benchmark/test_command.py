@@ -45,11 +45,11 @@ def test_segment_backends_and_mean_shift(tmp_path, capsys, monkeypatch):
          '--warmup', '1', '--pixels', '2000', '--dimensions', '16'], tmp_path, capsys)
     assert found['benchmark'] == 'unseen_objects'
     assert found['settings']['size'] == '640x480'
-    stages = {name.split(': ')[1] for section, name in rows if name.startswith('zoom off: ')}
+    stages = {name.split(': ')[1] for section, name in rows if name.startswith('zoom none: ')}
     assert {'network', 'clustering', 'total'} <= stages
-    total = rows['Frame to labels', 'zoom off']['wall_ms']
+    total = rows['Frame to labels', 'zoom none']['wall_ms']
     assert total['count'] == 2
-    assert total['median'] >= rows['Frame to labels', 'zoom off: network']['wall_ms']['median']
+    assert total['median'] >= rows['Frame to labels', 'zoom none: network']['wall_ms']['median']
     assert ('Backends', 'network by torch') in rows
     assert rows['Mean shift', 'fast mean shift']['peer'] == 'naive mean shift'
     assert found['findings']['frames per second'] == pytest.approx(1e3 / total['median'])

@@ -107,10 +107,10 @@ class TimedSegmenter(TrivialSegmenter):
 
 def test_stages_and_totals():
     report = Report('unseen_objects', {})
-    measure_segmenters(report, [('zoom off', TimedSegmenter('torch', 0.004))],
+    measure_segmenters(report, [('zoom none', TimedSegmenter('torch', 0.004))],
                        FreshFrames([frame()], 'one'), iterations=3, warmup=1)
     total, network, clusters = report.rows
-    assert (total.name, network.name) == ('zoom off', 'zoom off: network')
+    assert (total.name, network.name) == ('zoom none', 'zoom none: network')
     assert total.note == 'torch, cpu'
     assert network.wall_ms.median == pytest.approx(4)
     assert clusters.wall_ms.median == pytest.approx(2)

@@ -91,7 +91,7 @@ def test_small_network(fusion, device, tmp_path):
         torch.testing.assert_close(value.cpu(), reference, rtol=0, atol=1e-3)
 
 
-@pytest.mark.parametrize('zoom', [False, True])
+@pytest.mark.parametrize('zoom', ['none', 'scene', 'objects'])
 def test_segmenter(zoom, device):
     frame, _ = tabletop()
     results = []

@@ -14,6 +14,7 @@ from seg_ros.training.options import TrainOptions
 from seg_ros.training.samples import (
     crop_box,
     flipped,
+    focus_box,
     halved_labels,
     input_scale,
     object_box,
@@ -98,6 +99,39 @@ def test_some_zoom_boxes_hold_two_objects_that_touch():
 def test_a_view_without_objects_gives_the_whole_view_to_the_zoom_stage():
     view = view_of(0, objects=0)
     assert object_box(view, np.random.default_rng(0)) == (0, 0, WIDTH, HEIGHT)
+    assert focus_box(view, np.random.default_rng(0)) == (0, 0, WIDTH, HEIGHT)
+
+
+@settings(max_examples=30, deadline=None)
+@given(seed=st.integers(0, 10 ** 6))
+def test_second_looks_show_an_object_at_the_views_aspect(seed):
+    view = view_of(seed % 5)
+    x1, y1, x2, y2 = focus_box(view, np.random.default_rng(seed))
+    assert 0 <= x1 < x2 <= WIDTH and 0 <= y1 < y2 <= HEIGHT
+    assert (x2 - x1) / (y2 - y1) == pytest.approx(WIDTH / HEIGHT, rel=0.1)
+    whole = [(view.labels == label).sum() == (view.labels[y1:y2, x1:x2] == label).sum()
+             for label in (1, 2, 3)]
+    assert any(whole)
+
+
+def test_second_looks_show_all_objects_or_some():
+    view = view_of(0, objects=0)
+    view.labels[4:10, 4:10], view.labels[20:26, 30:36] = 1, 2
+    boxes = [focus_box(view, np.random.default_rng(seed)) for seed in range(300)]
+    both = [len(np.unique(view.labels[y1:y2, x1:x2])) == 3 for x1, y1, x2, y2 in boxes]
+    assert 0.5 <= np.mean(both) < 0.9
+
+
+@pytest.mark.parametrize(('share', 'enlarged'), [(0.0, 1.0), (1.0, 2.0)])
+def test_the_focus_share_of_whole_views_shows_their_objects_larger(share, enlarged):
+    view = view_of(0, objects=0)
+    view.labels[20:28, 28:36] = 1
+    options = TrainOptions(width=WIDTH, height=HEIGHT, focus_share=share, zoom_min=1.0,
+                           zoom_max=1.0, drop_color=0.0, drop_depth=0.0)
+    cells = [(training_sample(view, 'full', (WIDTH, HEIGHT), options, SMALL,
+                              np.random.default_rng(seed))[2] == 1).sum() for seed in range(20)]
+    least, most = (16 * enlarged ** 2 * factor for factor in (0.6, 1.6 if share == 0 else 4))
+    assert least <= np.median(cells) <= most
 
 
 @pytest.mark.parametrize('box', [(0, 0, 64, 48), (10, 6, 42, 30), (3, 2, 19, 14)])

@@ -63,7 +63,7 @@ def test_timings_name_the_stages():
     stages = ['preprocess', 'network', 'clustering', 'refine']
     assert list(segmenter.timings) == [*stages, 'total']
     assert sum(segmenter.timings[stage] for stage in stages) <= segmenter.timings['total']
-    segmenter.options = segmenter.options.replaced(zoom=True)
+    segmenter.options = segmenter.options.replaced(zoom='objects')
     segmenter.segment(frame)
     assert list(segmenter.timings) == [*stages, 'zoom', 'total']
 
@@ -85,7 +85,7 @@ def test_zoom_splits_what_the_first_stage_joined():
     stage, zoom_stage = knowing_stage(joined), knowing_stage(truth[y1:y2, x1:x2])
     segmenter = UnseenSegmenter(stage, UnseenOptions(), zoom_stage=zoom_stage)
     assert len(segmenter.segment(frame)) == 1
-    segmenter.options = UnseenOptions(zoom=True, zoom_size=96)
+    segmenter.options = UnseenOptions(zoom='objects', zoom_size=96)
     found = segmenter.segment(frame)
     assert len(found) == 2 and found.ids.tolist() == [1, 2]
     assert evaluate_frame(truth, found.labels).overlap_f > 0.95
@@ -96,7 +96,7 @@ def test_zoom_takes_more_objects_than_one_batch():
              for x in range(5) for y in range(2)]
     frame, truth = raised_boxes(320, 240, boxes)
     everything = np.ones((32, 32), np.int32)
-    segmenter = UnseenSegmenter(knowing_stage(truth), UnseenOptions(zoom=True, zoom_size=32),
+    segmenter = UnseenSegmenter(knowing_stage(truth), UnseenOptions(zoom='objects', zoom_size=32),
                                 zoom_stage=knowing_stage(everything))
     # The second stage sees one cluster, mostly outside the mask: the first stage stays.
     assert evaluate_frame(truth, segmenter.segment(frame).labels).overlap_f > 0.93
@@ -104,7 +104,7 @@ def test_zoom_takes_more_objects_than_one_batch():
 
 def test_nothing_found_is_an_empty_result():
     frame, truth = raised_boxes(160, 120, [])
-    for zoom in (False, True):
+    for zoom in ('none', 'scene', 'objects'):
         found = segmenter_of(truth, zoom=zoom).segment(frame)
         assert len(found) == 0 and found.scores.shape == (0,) and not found.labels.any()
 
@@ -135,7 +135,7 @@ def test_depth_that_cannot_be_used_is_refused(change, message):
 def test_a_colour_network_needs_no_depth(change):
     frame, truth = raised_boxes(160, 120, BOXES)
     segmenter = UnseenSegmenter(
-        knowing_stage(truth, fusion='color'), UnseenOptions(zoom=True, zoom_size=32),
+        knowing_stage(truth, fusion='color'), UnseenOptions(zoom='objects', zoom_size=32),
         zoom_stage=knowing_stage(np.ones((32, 32), np.int32), fusion='color'))
     assert not segmenter.needs_depth
     assert len(segmenter.segment(change(frame))) == 3
@@ -232,7 +232,7 @@ def test_backend_is_what_runs_now():
 
 
 def test_zoom_weights_may_be_their_own(random_weights):
-    options = UnseenOptions(zoom=True, zoom_weights=str(random_weights), zoom_size=64)
+    options = UnseenOptions(zoom='objects', zoom_weights=str(random_weights), zoom_size=64)
     segmenter = load_unseen(random_weights, 'cpu', 'torch', options)
     frame, _ = raised_boxes(160, 120, BOXES)
     assert segmenter.segment(frame).labels.shape == (120, 160)
