@@ -5,6 +5,8 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 from torch import Tensor, nn
 from torch.nn import functional
 
@@ -36,8 +38,9 @@ def network_losses(
             functional.adaptive_avg_pool2d(embedding, (height, width)), dim=1)
     clusters = clustering_loss(embedding, labels)
     border = border_loss(embedding, labels)
+    of_foreground = partial(foreground_loss, small_boost=options.small_boost)
     of_heads = [loss(logits.float(), labels)
-                for loss, logits in zip((foreground_loss, contact_loss), heads, strict=False)]
+                for loss, logits in zip((of_foreground, contact_loss), heads, strict=False)]
     foreground, contact = of_heads + [border.new_zeros(())] * (2 - len(heads))
     touching = (touching_loss(embedding, labels) if options.touching_weight
                 else border.new_zeros(()))

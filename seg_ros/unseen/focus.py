@@ -9,9 +9,14 @@ network more pixels of each thing for the price of one more run.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import cv2
 import numpy as np
 import numpy.typing as npt
+import torch
+from torch import Tensor
+from torch.nn import functional
 
 from seg_ros.unseen.options import UnseenOptions
 from seg_ros.unseen.refinement import min_area_px
@@ -24,6 +29,9 @@ PADDING = 0.12
 LEAST_SHARE = 0.3
 # A part with sides of more than this share of the image's shows little more than the image.
 MOST_SHARE = 0.9
+# What the first look counts beside the second. Overlap F of 75 validation frames: .910 with 0,
+# .916 with 0.3, .911 with 0.5.
+FIRST_LOOK = 0.3
 
 
 def box_of(labels: npt.NDArray) -> Box | None:
@@ -87,3 +95,37 @@ def placed(image: npt.NDArray, box: Box, shape: tuple[int, int]) -> npt.NDArray:
     full = np.zeros(shape, image.dtype)
     full[y1:y2, x1:x2] = image
     return full
+
+
+def both_looks(
+    first: Sequence[Tensor], second: Sequence[Tensor], box: Box, shape: tuple[int, int],
+    share: float = FIRST_LOOK,
+) -> tuple[Tensor, ...]:
+    """Join what the network made of an image (H, W) and of a part (x1, y1, x2, y2) of it.
+
+    Both are embeddings (1, D, h, w), unit vectors, and logits (1, 1, h, w); the result, of the
+    part, has embeddings (1, 2D, h, w): a cosine is the mean of both looks' cosines, weighed by
+    ``share`` of the first, and so are the logits.
+    """
+    size = (int(second[0].shape[2]), int(second[0].shape[3]))
+    before = [window_of(maps, box, shape, size) for maps in first]
+    embedding = torch.cat([second[0] * (1 - share) ** 0.5,
+                           functional.normalize(before[0], dim=1) * share ** 0.5], dim=1)
+    logits = (new * (1 - share) + old * share
+              for new, old in zip(second[1:], before[1:], strict=True))
+    return embedding, *logits
+
+
+def window_of(maps: Tensor, box: Box, shape: tuple[int, int], size: tuple[int, int]) -> Tensor:
+    """Return the part (x1, y1, x2, y2) of maps (1, C, h, w) of an image (H, W) at size (h', w').
+
+    Bilinear between the centres of cells.
+    """
+    places = []
+    for low, high, extent, count in ((box[1], box[3], shape[0], size[0]),
+                                     (box[0], box[2], shape[1], size[1])):
+        steps = (torch.arange(count, device=maps.device, dtype=maps.dtype) + 0.5) / count
+        places.append((low + steps * (high - low)) / extent * 2 - 1)
+    rows, columns = torch.meshgrid(*places, indexing='ij')
+    grid = torch.stack([columns, rows], dim=-1)[None]
+    return functional.grid_sample(maps, grid, padding_mode='border', align_corners=False)

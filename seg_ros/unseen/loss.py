@@ -12,6 +12,8 @@ from torch import Tensor
 from torch.nn import functional
 
 IGNORED = -1
+# Cells from which an object is no longer small: 1600 pixels of a 640x480 image.
+SMALL_CELLS = 400.0
 
 
 @dataclass(frozen=True)
@@ -167,15 +169,30 @@ def contact_loss(logits: Tensor, labels: Tensor) -> Tensor:
     return _mask_loss(logits, contact_cells(labels), labels >= 0)
 
 
-def foreground_loss(logits: Tensor, labels: Tensor) -> Tensor:
+def foreground_loss(logits: Tensor, labels: Tensor, small_boost: float = 1.0) -> Tensor:
     """Return binary cross-entropy plus Dice loss of logits (B, 1, h, w) against labels > 0.
 
-    ``labels`` (B, h, w); -1 is ignored.
+    ``labels`` (B, h, w); -1 is ignored. The entropy of an object's cells counts up to
+    ``small_boost`` times, the smaller the object the more: by the root of SMALL_CELLS over its
+    cells.
     """
-    return _mask_loss(logits, labels > 0, labels >= 0)
+    weights = None if small_boost == 1 else small_object_weights(labels, small_boost)
+    return _mask_loss(logits, labels > 0, labels >= 0, weights)
 
 
-def _mask_loss(logits: Tensor, mask: Tensor, counted: Tensor) -> Tensor:
+def small_object_weights(labels: Tensor, most: float) -> Tensor:
+    """Return weights (B, h, w) in [1, most] of labels (B, h, w): more on small objects' cells."""
+    flat = labels.flatten(1).clamp(min=0)
+    counts = torch.zeros(len(flat), int(flat.max()) + 1, device=labels.device)
+    counts.scatter_add_(1, flat, torch.ones_like(flat, dtype=counts.dtype))
+    area = counts.gather(1, flat).view(labels.shape)
+    weights = (SMALL_CELLS / area.clamp(min=1)).sqrt().clamp(1, most)
+    return torch.where(labels > 0, weights, 1.0)
+
+
+def _mask_loss(
+    logits: Tensor, mask: Tensor, counted: Tensor, weights: Tensor | None = None
+) -> Tensor:
     """Take the loss of each image where `counted` holds, Dice smoothed by a pixel; their mean."""
     if logits.shape != (mask.shape[0], 1, *mask.shape[1:]):
         raise ValueError(
@@ -184,8 +201,9 @@ def _mask_loss(logits: Tensor, mask: Tensor, counted: Tensor) -> Tensor:
         )
     known, target = counted.to(logits.dtype), (mask & counted).to(logits.dtype)
     flat = logits[:, 0]
+    share = known if weights is None else known * weights.to(logits.dtype)
     entropy = functional.binary_cross_entropy_with_logits(flat, target, reduction='none')
-    entropy = (entropy * known).sum(dim=(1, 2)) / known.sum(dim=(1, 2)).clamp(min=1)
+    entropy = (entropy * share).sum(dim=(1, 2)) / share.sum(dim=(1, 2)).clamp(min=1)
     probability = flat.sigmoid() * known
     overlap = (probability * target).sum(dim=(1, 2))
     size = probability.sum(dim=(1, 2)) + target.sum(dim=(1, 2))

@@ -30,7 +30,7 @@ from seg_ros.unseen.clustering import (
     confidence_of,
     labels_of,
 )
-from seg_ros.unseen.focus import Box, placed, scene_box
+from seg_ros.unseen.focus import Box, both_looks, placed, scene_box
 from seg_ros.unseen.options import UnseenOptions
 from seg_ros.unseen.preprocessing import Preprocessing, network_inputs
 from seg_ros.unseen.refinement import instances_of, min_area_px, pasted, pieces, refined
@@ -150,17 +150,19 @@ class UnseenSegmenter:
     ) -> tuple[Box, Tensor, tuple[Tensor, ...]]:
         """Look at the whole frame and, where it pays, at the part that holds the objects.
 
-        Returns the part (x1, y1, x2, y2) last looked at, the XYZ that the network was given of it
-        and what it made of it.
+        Returns the part (x1, y1, x2, y2) last looked at, the XYZ that the network was given of it,
+        and what the network makes of it.
         """
-        box = whole = (0, 0, frame.shape[1], frame.shape[0])
-        xyz, outputs = self._look(frame, whole, options, timings)
-        if options.zoom == 'scene' and len(outputs) > 1:
-            box = scene_box(torch.sigmoid(outputs[1][0, 0]).float().cpu().numpy(), frame.shape,
-                            options)
-        if box != whole:
-            xyz, outputs = self._look(frame, box, options, timings)
-        return box, xyz, outputs
+        whole = (0, 0, frame.shape[1], frame.shape[0])
+        xyz, first = self._look(frame, whole, options, timings)
+        if options.zoom != 'scene' or len(first) < 2:
+            return whole, xyz, first
+        foreground = torch.sigmoid(first[1][0, 0]).float().cpu().numpy()
+        box = scene_box(foreground, frame.shape, options)
+        if box == whole:
+            return whole, xyz, first
+        xyz, second = self._look(frame, box, options, timings)
+        return box, xyz, both_looks(first, second, box, frame.shape)
 
     def _look(
         self, frame: RgbdFrame, box: Box, options: UnseenOptions, timings: dict[str, float]

@@ -5,12 +5,21 @@ import dataclasses
 
 import numpy as np
 import pytest
+import torch
 from hypothesis import given
 from hypothesis import strategies as st
 from tabletop import knowing_stage, raised_boxes
 
 from seg_ros.evaluation.unseen_metrics import evaluate_frame
-from seg_ros.unseen.focus import LEAST_SHARE, box_of, framed_box, placed, scene_box
+from seg_ros.unseen.focus import (
+    LEAST_SHARE,
+    both_looks,
+    box_of,
+    framed_box,
+    placed,
+    scene_box,
+    window_of,
+)
 from seg_ros.unseen.options import UnseenOptions
 from seg_ros.unseen.segmenter import UnseenSegmenter
 
@@ -71,6 +80,33 @@ def test_an_image_goes_where_its_box_is():
     full = placed(image, (1, 2, 4, 4), (5, 6))
     assert full.sum() == 6 and (full[2:4, 1:4] == 1).all()
     assert placed(image, (0, 0, 3, 2), (2, 3)) is image
+
+
+@pytest.mark.parametrize(('box', 'size'), [
+    ((0, 0, 640, 480), (120, 160)), ((100, 50, 420, 290), (120, 160)),
+    ((33, 7, 161, 471), (9, 7))])
+def test_windows_of_a_ramp_stay_on_it(box, size):
+    v, u = np.mgrid[:120, :160].astype(np.float32) * 4 + 1.5  # centres of cells, pixels
+    maps = torch.from_numpy(np.stack([u, v])[None])
+    x1, y1, x2, y2 = box
+    columns = x1 + (np.arange(size[1]) + 0.5) / size[1] * (x2 - x1) - 0.5
+    rows = y1 + (np.arange(size[0]) + 0.5) / size[0] * (y2 - y1) - 0.5
+    found = window_of(maps, box, SHAPE, size)[0].numpy()
+    inner = np.s_[:, 1:-1, 1:-1]  # beyond the outermost centres the border's value stays
+    expected = np.stack(np.meshgrid(columns, rows))
+    np.testing.assert_allclose(found[inner], expected[inner], atol=2e-2)
+
+
+@pytest.mark.parametrize('share', [0.0, 0.3, 1.0])
+def test_cosines_and_logits_of_both_looks_are_weighed(share):
+    generator = torch.Generator().manual_seed(0)
+    looks = [(torch.nn.functional.normalize(torch.randn(1, 4, 6, 8, generator=generator), dim=1),
+              torch.randn(1, 1, 6, 8, generator=generator)) for _ in range(2)]
+    embedding, logits = both_looks(*looks, (0, 0, 640, 480), SHAPE, share)
+    torch.testing.assert_close(logits, share * looks[0][1] + (1 - share) * looks[1][1])
+    cosine = [torch.einsum('bchw,bc->bhw', e, e[:, :, 2, 3])
+              for e in (looks[0][0], looks[1][0], embedding)]
+    torch.testing.assert_close(cosine[2], share * cosine[0] + (1 - share) * cosine[1])
 
 
 class Looks:

@@ -19,6 +19,7 @@ from seg_ros.unseen.loss import (
     contact_cells,
     contact_loss,
     foreground_loss,
+    small_object_weights,
     touching_loss,
 )
 
@@ -180,6 +181,26 @@ def test_foreground_loss_in_closed_form(logit, labels, expected):
     logits = torch.full((1, 1, 1, 2), logit, dtype=torch.float64)
     found = foreground_loss(logits, torch.tensor([labels]))
     np.testing.assert_allclose(found, expected, atol=1e-9)
+
+
+@given(seed=st.integers(0, 1000), most=st.floats(1, 50))
+def test_weights_of_small_objects_equal_the_loops(seed, most):
+    labels = np.random.default_rng(seed).integers(-1, 4, (2, 5, 6))
+    found = small_object_weights(torch.from_numpy(labels), most).numpy()
+    for b, i, j in itertools.product(range(2), range(5), range(6)):
+        label = labels[b, i, j]
+        area = (labels[b] == label).sum()
+        expected = min(max((400 / area) ** 0.5, 1), most) if label > 0 else 1
+        assert found[b, i, j] == pytest.approx(expected, rel=1e-5)
+
+
+def test_small_objects_may_count_more_in_the_foreground_loss():
+    labels = torch.tensor([[[1] * 4 + [0] * 4]])
+    logits = torch.tensor([[[[1.0] * 4 + [-3.0] * 4]]])
+    low, high = np.log1p(np.exp(-1.0)), np.log1p(np.exp(-3.0))
+    plain, boosted = (float(foreground_loss(logits, labels, boost)) for boost in (1.0, 3.0))
+    expected = (3 * low + high) / 4 - (low + high) / 2
+    assert boosted - plain == pytest.approx(expected, rel=1e-4)
 
 
 @pytest.mark.parametrize(
