@@ -56,7 +56,7 @@ def frame_name(scene: int, view: int) -> str:
 
 
 def _png(image: NDArray[Any]) -> bytes:
-    return cv2.imencode('.png', image, [cv2.IMWRITE_PNG_COMPRESSION, 3])[1].tobytes()
+    return cv2.imencode('.png', image, [cv2.IMWRITE_PNG_COMPRESSION, 1])[1].tobytes()
 
 
 def _depth_mm(depth_m: NDArray[np.float32]) -> NDArray[np.uint16]:

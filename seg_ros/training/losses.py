@@ -5,21 +5,13 @@
 
 from __future__ import annotations
 
-from functools import partial
-
 from torch import Tensor, nn
 from torch.nn import functional
 
 from seg_ros.training.options import TrainOptions
-from seg_ros.unseen.loss import (
-    border_loss,
-    clustering_loss,
-    contact_loss,
-    foreground_loss,
-    touching_loss,
-)
+from seg_ros.unseen.loss import border_loss, clustering_loss, contact_loss, foreground_loss
 
-LOSSES = ('loss', 'intra', 'inter', 'border', 'foreground', 'contact', 'touching')
+LOSSES = ('loss', 'intra', 'inter', 'border', 'foreground', 'contact')
 
 
 def network_losses(
@@ -38,16 +30,12 @@ def network_losses(
             functional.adaptive_avg_pool2d(embedding, (height, width)), dim=1)
     clusters = clustering_loss(embedding, labels)
     border = border_loss(embedding, labels)
-    of_foreground = partial(foreground_loss, small_boost=options.small_boost)
     of_heads = [loss(logits.float(), labels)
-                for loss, logits in zip((of_foreground, contact_loss), heads, strict=False)]
+                for loss, logits in zip((foreground_loss, contact_loss), heads, strict=False)]
     foreground, contact = of_heads + [border.new_zeros(())] * (2 - len(heads))
-    touching = (touching_loss(embedding, labels) if options.touching_weight
-                else border.new_zeros(()))
     total = (clusters.total + options.border_weight * border
-             + options.foreground_weight * foreground + options.contact_weight * contact
-             + options.touching_weight * touching)
+             + options.foreground_weight * foreground + options.contact_weight * contact)
     values = dict(zip(LOSSES, (total, clusters.intra, clusters.inter, border, foreground,
-                               contact, touching), strict=True))
+                               contact), strict=True))
     logits = heads[0] if heads else None
     return values, embedding, logits

@@ -52,13 +52,8 @@ class TrainOptions(Options):
     clip_norm: float = option(5.0, 'gradients are clipped to this norm', minimum=1e-6)
     ema_decay: float = option(0.998, 'decay of the averaged weights', minimum=0.0, maximum=1.0)
     foreground_weight: float = option(1.0, 'weight of the foreground loss', minimum=0.0)
-    small_boost: float = option(
-        1.0, 'most that a cell of a small object counts in the foreground loss; 1: all alike',
-        minimum=1.0, maximum=100.0)
     contact_weight: float = option(
         0.2, 'weight of the contact loss, for networks with that head', minimum=0.0)
-    touching_weight: float = option(
-        0.0, 'weight of a loss that pushes apart the means of objects that touch', minimum=0.0)
     border_weight: float = option(2.0, 'weight of the border loss', minimum=0.0)
     zoom_min: float = option(
         0.8, 'smallest scale augmentation of crops; 1: as the network sees a whole view',

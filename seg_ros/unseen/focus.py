@@ -29,8 +29,8 @@ PADDING = 0.12
 LEAST_SHARE = 0.3
 # A part with sides of more than this share of the image's shows little more than the image.
 MOST_SHARE = 0.9
-# What the first look counts beside the second. Overlap F of 75 validation frames: .910 with 0,
-# .916 with 0.3, .911 with 0.5.
+# What the first look counts beside the second: with 0, 0.15, 0.3 and 0.4 the share of objects
+# found in 150 validation frames was .797, .798, .802 and .800.
 FIRST_LOOK = 0.3
 
 

@@ -12,8 +12,6 @@ from torch import Tensor
 from torch.nn import functional
 
 IGNORED = -1
-# Cells from which an object is no longer small: 1600 pixels of a 640x480 image.
-SMALL_CELLS = 400.0
 
 
 @dataclass(frozen=True)
@@ -118,40 +116,6 @@ def border_loss(
     return (total / pairs.clamp(min=1)).mean()
 
 
-def touching_loss(
-    embedding: Tensor, labels: Tensor, reach: int = 2, delta: float = 0.5
-) -> Tensor:
-    """Push apart the mean directions of objects (labels 1 and up) that come within `reach` cells.
-
-    Shapes as in clustering_loss. Returns the mean of max(delta - d, 0)^2 over those pairs of an
-    image, 0 if none, averaged over images. Not in the paper, whose mean over all pairs of clusters
-    says little about the few that touch.
-    """
-    _check(embedding, labels)
-    pixels = embedding.movedim(1, -1).flatten(1, 2)
-    members = _memberships(labels.flatten(1), pixels.dtype)
-    means = functional.normalize(members.transpose(1, 2) @ pixels, dim=-1, eps=1e-12)
-    pairs = _touching_pairs(labels, members.shape[2], reach)
-    distance = (1 - means @ means.transpose(1, 2)) / 2
-    penalty = (delta - distance).clamp(min=0).square() * pairs
-    return (penalty.sum(dim=(1, 2)) / pairs.sum(dim=(1, 2)).clamp(min=1)).mean()
-
-
-def _touching_pairs(labels: Tensor, count: int, reach: int) -> Tensor:
-    """Return (B, K, K) bool: the objects of which cells lie `reach` or less apart, i < j."""
-    pairs = torch.zeros(len(labels), count, count, dtype=torch.bool, device=labels.device)
-    images = torch.arange(len(labels), device=labels.device)[:, None, None].expand_as(labels)
-    for dim in (1, 2):
-        for step in range(1, min(reach, labels.shape[dim] - 1) + 1):
-            length = labels.shape[dim] - step
-            first, second = labels.narrow(dim, 0, length), labels.narrow(dim, step, length)
-            meet = (first > 0) & (second > 0) & (first != second)
-            image = images.narrow(dim, 0, length)[meet]
-            low = torch.minimum(first[meet], second[meet])
-            pairs[image, low, torch.maximum(first[meet], second[meet])] = True
-    return pairs
-
-
 def contact_cells(labels: Tensor) -> Tensor:
     """Return (B, h, w) bool: the cells whose 3x3 neighbourhood holds two objects or more."""
     objects = labels.to(torch.float32)[:, None]
@@ -169,30 +133,15 @@ def contact_loss(logits: Tensor, labels: Tensor) -> Tensor:
     return _mask_loss(logits, contact_cells(labels), labels >= 0)
 
 
-def foreground_loss(logits: Tensor, labels: Tensor, small_boost: float = 1.0) -> Tensor:
+def foreground_loss(logits: Tensor, labels: Tensor) -> Tensor:
     """Return binary cross-entropy plus Dice loss of logits (B, 1, h, w) against labels > 0.
 
-    ``labels`` (B, h, w); -1 is ignored. The entropy of an object's cells counts up to
-    ``small_boost`` times, the smaller the object the more: by the root of SMALL_CELLS over its
-    cells.
+    ``labels`` (B, h, w); -1 is ignored.
     """
-    weights = None if small_boost == 1 else small_object_weights(labels, small_boost)
-    return _mask_loss(logits, labels > 0, labels >= 0, weights)
+    return _mask_loss(logits, labels > 0, labels >= 0)
 
 
-def small_object_weights(labels: Tensor, most: float) -> Tensor:
-    """Return weights (B, h, w) in [1, most] of labels (B, h, w): more on small objects' cells."""
-    flat = labels.flatten(1).clamp(min=0)
-    counts = torch.zeros(len(flat), int(flat.max()) + 1, device=labels.device)
-    counts.scatter_add_(1, flat, torch.ones_like(flat, dtype=counts.dtype))
-    area = counts.gather(1, flat).view(labels.shape)
-    weights = (SMALL_CELLS / area.clamp(min=1)).sqrt().clamp(1, most)
-    return torch.where(labels > 0, weights, 1.0)
-
-
-def _mask_loss(
-    logits: Tensor, mask: Tensor, counted: Tensor, weights: Tensor | None = None
-) -> Tensor:
+def _mask_loss(logits: Tensor, mask: Tensor, counted: Tensor) -> Tensor:
     """Take the loss of each image where `counted` holds, Dice smoothed by a pixel; their mean."""
     if logits.shape != (mask.shape[0], 1, *mask.shape[1:]):
         raise ValueError(
@@ -201,9 +150,8 @@ def _mask_loss(
         )
     known, target = counted.to(logits.dtype), (mask & counted).to(logits.dtype)
     flat = logits[:, 0]
-    share = known if weights is None else known * weights.to(logits.dtype)
     entropy = functional.binary_cross_entropy_with_logits(flat, target, reduction='none')
-    entropy = (entropy * share).sum(dim=(1, 2)) / share.sum(dim=(1, 2)).clamp(min=1)
+    entropy = (entropy * known).sum(dim=(1, 2)) / known.sum(dim=(1, 2)).clamp(min=1)
     probability = flat.sigmoid() * known
     overlap = (probability * target).sum(dim=(1, 2))
     size = probability.sum(dim=(1, 2)) + target.sum(dim=(1, 2))

@@ -43,8 +43,8 @@ def test_default_weights_are_the_small_network_and_say_how_they_were_made():
 @pytest.mark.slow
 def test_default_weights_find_real_objects():
     score = score_on_real_frames('default')
-    assert score.overlap_f >= 0.80
-    assert score.share_above_75 >= 0.65
+    assert score.overlap_f >= 0.88
+    assert score.share_above_75 >= 0.75
 
 
 @needs_real_frames

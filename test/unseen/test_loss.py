@@ -19,8 +19,6 @@ from seg_ros.unseen.loss import (
     contact_cells,
     contact_loss,
     foreground_loss,
-    small_object_weights,
-    touching_loss,
 )
 
 
@@ -122,31 +120,13 @@ def test_border_loss_equals_the_loops():
 
 
 @pytest.mark.parametrize('loss', [
-    border_loss, touching_loss, lambda e, p: clustering_loss(e, p).total,
+    lambda e, p: border_loss(e, p), lambda e, p: clustering_loss(e, p).total,
     lambda e, p: foreground_loss(e[:, :1], p), lambda e, p: contact_loss(e[:, :1], p)])
 def test_the_loss_of_a_batch_is_the_mean_over_its_images(loss):
     embedding = unit((3, 4, 6, 7), 2)
     labels = torch.from_numpy(np.random.default_rng(0).integers(-1, 4, (3, 6, 7)))
     single = [loss(embedding[i:i + 1], labels[i:i + 1]) for i in range(3)]
     torch.testing.assert_close(loss(embedding, labels), torch.stack(single).mean())
-
-
-@given(seed=st.integers(0, 1000), height=st.integers(1, 6), width=st.integers(1, 6))
-def test_touching_loss_equals_the_loops(seed, height, width):
-    labels = np.random.default_rng(seed).integers(-1, 4, (1, height, width))
-    embedding = unit((1, 4, height, width), seed)
-    pairs = set()
-    for i, j, step in itertools.product(range(height), range(width), (1, 2)):
-        for k, m in ((i + step, j), (i, j + step)):
-            if k < height and m < width and labels[0, i, j] != labels[0, k, m]:
-                pair = sorted((labels[0, i, j], labels[0, k, m]))
-                pairs |= {tuple(pair)} if pair[0] > 0 else set()
-    pixels = embedding[0].numpy()
-    means = {label: pixels[:, labels[0] == label].sum(axis=1) for pair in pairs for label in pair}
-    means = {label: mean / np.linalg.norm(mean) for label, mean in means.items()}
-    penalties = [max(0.5 - (1 - means[one] @ means[two]) / 2, 0) ** 2 for one, two in pairs]
-    found = touching_loss(embedding, torch.from_numpy(labels))
-    np.testing.assert_allclose(found, np.mean(penalties) if penalties else 0, atol=1e-9)
 
 
 @given(seed=st.integers(0, 1000), height=st.integers(1, 6), width=st.integers(1, 6))
@@ -181,26 +161,6 @@ def test_foreground_loss_in_closed_form(logit, labels, expected):
     logits = torch.full((1, 1, 1, 2), logit, dtype=torch.float64)
     found = foreground_loss(logits, torch.tensor([labels]))
     np.testing.assert_allclose(found, expected, atol=1e-9)
-
-
-@given(seed=st.integers(0, 1000), most=st.floats(1, 50))
-def test_weights_of_small_objects_equal_the_loops(seed, most):
-    labels = np.random.default_rng(seed).integers(-1, 4, (2, 5, 6))
-    found = small_object_weights(torch.from_numpy(labels), most).numpy()
-    for b, i, j in itertools.product(range(2), range(5), range(6)):
-        label = labels[b, i, j]
-        area = (labels[b] == label).sum()
-        expected = min(max((400 / area) ** 0.5, 1), most) if label > 0 else 1
-        assert found[b, i, j] == pytest.approx(expected, rel=1e-5)
-
-
-def test_small_objects_may_count_more_in_the_foreground_loss():
-    labels = torch.tensor([[[1] * 4 + [0] * 4]])
-    logits = torch.tensor([[[[1.0] * 4 + [-3.0] * 4]]])
-    low, high = np.log1p(np.exp(-1.0)), np.log1p(np.exp(-3.0))
-    plain, boosted = (float(foreground_loss(logits, labels, boost)) for boost in (1.0, 3.0))
-    expected = (3 * low + high) / 4 - (low + high) / 2
-    assert boosted - plain == pytest.approx(expected, rel=1e-4)
 
 
 @pytest.mark.parametrize(
