@@ -52,6 +52,16 @@ class Backend:
     build: Callable[[BuildRequest], Engine]
 
 
+def input_name(index: int) -> str:
+    """Return the name of a network's input in exported graphs."""
+    return f'input{index}'
+
+
+def input_index(name: str) -> int:
+    """Return which input has that name: a graph keeps only those that its network uses."""
+    return int(name.removeprefix('input'))
+
+
 def outputs_as_tuple(outputs: Tensor | tuple[Tensor, ...] | list[Tensor]) -> tuple[Tensor, ...]:
     """Return what a module gave as a tuple of tensors; ValueError for anything else."""
     import torch

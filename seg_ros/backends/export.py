@@ -18,7 +18,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from seg_ros.backends.base import outputs_as_tuple
+from seg_ros.backends.base import input_name, outputs_as_tuple
 from seg_ros.backends.cache import Cache
 
 LOGGER = logging.getLogger(__name__)
@@ -74,7 +74,7 @@ def export_onnx(module: nn.Module, examples: tuple[Tensor, ...]) -> bytes:
     Inputs are named input0, input1, ..., outputs output0, ... The exporter that traces is used
     (the only one before torch 2.5): it is quick and needs `onnx` alone.
     """
-    inputs = tuple(f'input{index}' for index in range(len(examples)))
+    inputs = tuple(input_name(index) for index in range(len(examples)))
     with torch.no_grad(), quiet():
         values = outputs_as_tuple(module(*examples))
         outputs = tuple(f'output{index}' for index in range(len(values)))

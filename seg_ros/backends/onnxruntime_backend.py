@@ -10,7 +10,7 @@ import onnxruntime
 import torch
 from torch import Tensor
 
-from seg_ros.backends.base import BuildRequest
+from seg_ros.backends.base import BuildRequest, input_index
 
 _ERRORS_ONLY = 3
 
@@ -32,8 +32,9 @@ class OnnxRuntimeEngine:
 
     def run(self, tensors: tuple[Tensor, ...]) -> tuple[Tensor, ...]:
         """Return the outputs as CPU tensors."""
-        arrays = [np.ascontiguousarray(value.detach().numpy()) for value in tensors]
-        outputs = self._session.run(None, dict(zip(self._inputs, arrays, strict=True)))
+        arrays = {name: np.ascontiguousarray(tensors[input_index(name)].detach().numpy())
+                  for name in self._inputs}
+        outputs = self._session.run(None, arrays)
         return tuple(torch.from_numpy(value) for value in outputs)
 
 

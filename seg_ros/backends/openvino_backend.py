@@ -14,7 +14,7 @@ import openvino
 import torch
 from torch import Tensor
 
-from seg_ros.backends.base import BuildRequest
+from seg_ros.backends.base import BuildRequest, input_index
 
 
 @functools.cache
@@ -47,12 +47,13 @@ class OpenVinoEngine:
         }
         compiled = core.compile_model(core.read_model(data), 'CPU', settings)
         self._request = compiled.create_infer_request()
+        self._inputs = [input_index(value.any_name) for value in compiled.inputs]
         self._outputs = len(compiled.outputs)
         self._lock = threading.Lock()
 
     def run(self, tensors: tuple[Tensor, ...]) -> tuple[Tensor, ...]:
         """Return the outputs as CPU tensors of their own (the request reuses its memory)."""
-        arrays = [np.ascontiguousarray(value.detach().numpy()) for value in tensors]
+        arrays = [np.ascontiguousarray(tensors[index].detach().numpy()) for index in self._inputs]
         with self._lock:
             results = self._request.infer(arrays, share_inputs=True, share_outputs=False)
         return tuple(torch.from_numpy(results[index]) for index in range(self._outputs))

@@ -39,6 +39,17 @@ class TwoInputs(nn.Module):
         return functional.normalize(self.embed(features), dim=1), self.logit(features)
 
 
+class OneOfTwo(nn.Module):
+    """Look at one of two images alone: exporters drop the other."""
+
+    def __init__(self, used):
+        super().__init__()
+        self.used, self.look = used, nn.Conv2d(3, 4, 3, padding=1)
+
+    def forward(self, color, xyz):
+        return self.look((color, xyz)[self.used])
+
+
 class OneSize(nn.Module):
     """Flatten an image of 16x16: no other size fits."""
 
@@ -111,6 +122,18 @@ def test_backend_equals_torch_at_every_size(name, shape, network, tmp_path, capl
         assert found.dtype == torch.float32
         torch.testing.assert_close(found, expected, rtol=0, atol=1e-5)
     assert not caplog.records
+
+
+@pytest.mark.parametrize('name', ['torch', 'openvino', 'onnxruntime'])
+@pytest.mark.parametrize('used', [0, 1])
+def test_a_network_may_leave_an_input_unused(name, used, tmp_path, caplog):
+    if name not in installed_backends():
+        pytest.skip(f'backend {name} is not installed')
+    network = seeded(lambda: OneOfTwo(used))
+    runner = compile_network(network, images(), backend=name, cache_dir=tmp_path)
+    inputs = images(seed=5)
+    assert runner.name == name and not caplog.records
+    torch.testing.assert_close(runner(*inputs), reference(network, inputs), rtol=0, atol=1e-5)
 
 
 @pytest.mark.parametrize('name', ['torch', 'openvino', 'onnxruntime'])

@@ -13,6 +13,7 @@ from seg_ros.core.io import FrameFolder
 from seg_ros.evaluation.unseen_metrics import evaluate_frame, mean_score
 from seg_ros.segmenters import load
 from seg_ros.unseen.checkpoint import build_network, metadata_of, network_of_weights
+from seg_ros.unseen.options import UnseenOptions
 from seg_ros.weights import load_weights, save_weights
 
 REAL = Path(os.environ.get('SEG_ROS_REAL', Path(__file__).parents[3] / 'shared' / 'real'))
@@ -20,9 +21,10 @@ needs_real_frames = pytest.mark.skipif(
     not REAL.is_dir(), reason=f'{REAL} is absent: SEG_ROS_REAL names a folder of real frames')
 
 
-def score_on_real_frames(weights):
-    """Return the mean measures on the real frames with the default options."""
-    segmenter = load(weights=weights, device='cpu', backend='torch')
+def score_on_real_frames(weights, **options):
+    """Return the mean measures on the real frames with the default options but for these."""
+    segmenter = load(
+        weights=weights, device='cpu', backend='torch', options=UnseenOptions(**options))
     folder = FrameFolder(REAL)
     return mean_score([
         evaluate_frame(folder.labels(name), segmenter.segment(folder.frame(name)).labels)
@@ -37,6 +39,24 @@ def test_default_weights_are_the_small_network_and_say_how_they_were_made():
     assert weights.path.stat().st_size < 4_200_000
     assert weights.metadata['training']['samples'] > 0
     assert weights.path.with_suffix('.md').read_text().startswith('# unseen_objects')
+
+
+@pytest.mark.parametrize('fusion', ['color', 'depth'])
+def test_weights_of_one_branch_are_taken_for_their_fusion(fusion):
+    segmenter = load(device='cpu', backend='torch', options=UnseenOptions(fusion=fusion))
+    assert segmenter.needs_depth == (fusion == 'depth')
+    weights = load_weights(fusion, method='unseen_objects')
+    assert weights.metadata['training']['started_from'] == 'unseen_objects.safetensors'
+    assert network_of_weights(weights).fusion == fusion
+    assert weights.path.stat().st_size < 4_200_000
+    assert weights.path.with_suffix('.md').read_text().startswith(f'# unseen_objects_{fusion}')
+
+
+@needs_real_frames
+@pytest.mark.slow
+@pytest.mark.parametrize(('fusion', 'least'), [('color', 0.6), ('depth', 0.8)])
+def test_weights_of_one_branch_find_real_objects(fusion, least):
+    assert score_on_real_frames('default', fusion=fusion).overlap_f >= least
 
 
 @needs_real_frames
