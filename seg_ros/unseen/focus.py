@@ -24,8 +24,8 @@ from seg_ros.unseen.refinement import min_area_px
 Box = tuple[int, int, int, int]
 
 PADDING = 0.12
-# Sides of the smallest part of a view, as shares of its sides: more than three times the pixels a
-# side are interpolated ones on the images of the usual cameras.
+# Sides of the smallest part, as shares of the image's: a smaller one would show the network more
+# interpolated pixels than measured ones.
 LEAST_SHARE = 0.3
 # A part with sides of more than this share of the image's shows little more than the image.
 MOST_SHARE = 0.9

@@ -102,7 +102,7 @@ class UnseenOptions(Options):
     zoom: str = option(
         'scene',
         'second stage. scene: look again at the part of the image that holds the objects, where '
-        'that is clearly less than all (for networks with a foreground head); objects: cluster '
+        'that is clearly less than all and a foreground head finds them; objects: cluster '
         'each object again on a crop of its own, as published, slower; none: there is none',
         choices=('none', 'scene', 'objects'),
     )

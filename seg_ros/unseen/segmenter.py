@@ -155,7 +155,8 @@ class UnseenSegmenter:
         """
         whole = (0, 0, frame.shape[1], frame.shape[0])
         xyz, first = self._look(frame, whole, options, timings)
-        if options.zoom != 'scene' or len(first) < 2:
+        by_head = len(first) > 1 and options.background in ('auto', 'foreground_head')
+        if options.zoom != 'scene' or not by_head:
             return whole, xyz, first
         foreground = torch.sigmoid(first[1][0, 0]).float().cpu().numpy()
         box = scene_box(foreground, frame.shape, options)

@@ -135,9 +135,10 @@ def test_the_second_look_sees_the_objects_larger_and_puts_them_where_they_are(wi
     assert (found.scores > 0.9).all()
 
 
-@pytest.mark.parametrize(('zoom', 'head', 'looks'), [
-    ('scene', True, 2), ('none', True, 1), ('scene', False, 1)])
-def test_who_looks_again(zoom, head, looks):
+@pytest.mark.parametrize(('options', 'head', 'looks'), [
+    ({}, True, 2), ({'zoom': 'none'}, True, 1), ({}, False, 1),
+    ({'background': 'foreground_head'}, True, 2), ({'background': 'support_plane'}, True, 1)])
+def test_who_looks_again(options, head, looks):
     frame, truth = raised_boxes(320, 240, [(0.3, 0.3, 0.4, 0.5)])
     stage, sizes = knowing_stage(truth, head=head), []
 
@@ -145,6 +146,6 @@ def test_who_looks_again(zoom, head, looks):
         sizes.append(color.shape)
         return stage.run(color, xyz)
 
-    segmenter = UnseenSegmenter(dataclasses.replace(stage, run=run), UnseenOptions(zoom=zoom))
+    segmenter = UnseenSegmenter(dataclasses.replace(stage, run=run), UnseenOptions(**options))
     segmenter.segment(frame)
     assert len(sizes) == looks
