@@ -133,8 +133,7 @@ def object_box(view: View, rng: np.random.Generator) -> tuple[int, int, int, int
         touching = np.setdiff1d(view.labels[ring & ~mask], [0, IGNORED])
         if len(touching):
             mask = mask | (view.labels == rng.choice(touching))
-    rows, columns = np.nonzero(mask)
-    box = np.array([columns.min(), rows.min(), columns.max() + 1, rows.max() + 1], float)
+    box = np.array(box_of(mask), float)
     sides = np.tile(box[2:] - box[:2], 2)
     jittered = np.round(box + sides * rng.uniform(-0.1, 0.1, 4)).clip(
         0, [view.camera.width, view.camera.height] * 2)

@@ -110,7 +110,7 @@ def test_cosines_and_logits_of_both_looks_are_weighed(share):
 
 
 class Looks:
-    """Answer a look by what the truth shows where its centre ray goes; keep the inputs' sizes."""
+    """Answer the first look by the whole truth, the second by its part in the box; keep sizes."""
 
     def __init__(self, truth, box):
         x1, y1, x2, y2 = box
