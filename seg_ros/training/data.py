@@ -22,6 +22,7 @@ from torch import Tensor
 from torch.utils.data import DataLoader, Dataset
 
 from seg_ros.core.io import COLOR_SUFFIXES, read_camera, read_color, read_depth, read_labels
+from seg_ros.networks.preprocessing import Preprocessing
 from seg_ros.training.options import TrainOptions
 from seg_ros.training.parallel import Team
 from seg_ros.training.samples import (
@@ -31,7 +32,6 @@ from seg_ros.training.samples import (
     validation_sample,
     with_sensor_noise,
 )
-from seg_ros.unseen.preprocessing import Preprocessing
 
 logger = logging.getLogger(__name__)
 

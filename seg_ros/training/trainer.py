@@ -19,6 +19,7 @@ import torch
 from torch import Tensor, nn
 
 from seg_ros import __version__
+from seg_ros.networks.strict import load_strictly
 from seg_ros.training.data import (
     Batch,
     PlannedBatches,
@@ -43,7 +44,6 @@ from seg_ros.training.validation import MEASURES, quick_measures
 from seg_ros.unseen.checkpoint import (
     build_network,
     default_preprocessing,
-    load_strictly,
     metadata_of,
     network_of_weights,
     new_network,

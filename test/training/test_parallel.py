@@ -11,11 +11,11 @@ from pathlib import Path
 import pytest
 import torch
 
+from seg_ros.networks.preprocessing import SMALL
 from seg_ros.training.data import BatchPlan, PlannedBatches, ViewFolder, Views
 from seg_ros.training.options import TrainOptions
 from seg_ros.training.parallel import Team
 from seg_ros.training.trainer import WEIGHTS, Trainer
-from seg_ros.unseen.preprocessing import SMALL
 from seg_ros.weights import load_weights
 
 OPTIONS = TrainOptions(

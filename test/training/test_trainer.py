@@ -12,13 +12,13 @@ import torch
 from training_views import write_view
 
 from seg_ros.cli import main
+from seg_ros.networks.preprocessing import SMALL
 from seg_ros.training.data import BatchPlan, PlannedBatches, ViewFolder, Views
 from seg_ros.training.options import TrainOptions, read_train_options
 from seg_ros.training.progress import Progress, batch_plans
 from seg_ros.training.state import AveragedModel, Curve, load_checkpoint, save_checkpoint
 from seg_ros.training.trainer import CHECKPOINT, WEIGHTS, Trainer
 from seg_ros.unseen.checkpoint import network_of_weights
-from seg_ros.unseen.preprocessing import SMALL
 from seg_ros.weights import load_weights
 
 TINY = TrainOptions(

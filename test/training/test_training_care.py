@@ -21,6 +21,7 @@ from training_views import HEIGHT, WIDTH, view_of, write_view
 from seg_ros.cli import main
 from seg_ros.cli.train import data_shares
 from seg_ros.core.io import write_camera, write_labels
+from seg_ros.networks.preprocessing import PUBLISHED, SMALL
 from seg_ros.synthetic.sensor import corrupt_depth
 from seg_ros.training import trainer as trainer_module
 from seg_ros.training.card import write_card
@@ -31,7 +32,6 @@ from seg_ros.training.samples import training_sample
 from seg_ros.training.state import Best, save_checkpoint
 from seg_ros.training.trainer import BEST, CHECKPOINT, WEIGHTS, Trainer
 from seg_ros.unseen.checkpoint import build_network, metadata_of, network_of_weights
-from seg_ros.unseen.preprocessing import PUBLISHED, SMALL
 from seg_ros.weights import load_weights, save_weights
 
 TINY = TrainOptions(
