@@ -189,6 +189,13 @@ def test_gradients(operator, aggregation):
                                aggregation=aggregation), features)
 
 
+def test_one_of_the_samples_that_share_the_maximum_gets_the_gradient():
+    features = torch.ones(1, 1, 6, 6, requires_grad=True)
+    found = roi_features(features, torch.tensor([[0.0, 0, 0, 4, 4]]), (1, 1), aggregation='max')
+    gradient, = torch.autograd.grad(found.sum(), features)
+    assert sorted(gradient.flatten().tolist()) == [0] * 35 + [1]
+
+
 @pytest.mark.parametrize(('operator', 'aggregation'), OURS)
 def test_blocks_hold_few_values_and_change_nothing(operator, aggregation, monkeypatch):
     features, rois = noise(2, 64, HEIGHT, WIDTH).requires_grad_(), random_rois(50, 2)
