@@ -70,9 +70,10 @@ def roi_features(
     computed as they are, bfloat16 and float16 (autocast) in float32; RoIs are taken to that dtype.
 
     What is not torchvision's copies the features once (channels last) and holds, beside the
-    result, about ``VALUES_AT_ONCE`` values; the gradient keeps the samples' indices and weights
-    and, of ``max``, 8 bytes per value of the result. Raises ValueError for unknown names, shapes,
-    dtypes, a pair that does not exist or a batch index outside of ``features``.
+    result and a copy of it, about ``VALUES_AT_ONCE`` values; the gradient keeps the samples'
+    indices and weights and, of ``max``, 8 bytes per value of the result. Raises ValueError for
+    unknown names, shapes, dtypes, a pair that does not exist or a batch index outside of
+    ``features``.
     """
     check_roi_operator(operator, aggregation, sampling_ratio)
     _check_tensors(features, rois, output_size)
@@ -176,9 +177,10 @@ def _sampled(
         columns = _corners(_positions(first[:, 0], extent[:, 0], output_size[1], ratio), width)
         rows = _corners(_positions(first[:, 1], extent[:, 1], output_size[0], ratio), height)
         where, weights = _pixels_of_samples(index.long() * height, rows, columns, width)
-        bins.append(_aggregated(pixels, where, weights, ratio**2, aggregation))
-    found = torch.cat(bins).reshape(len(batch_index), *output_size, channels)
-    return found.permute(0, 3, 1, 2).contiguous()
+        found = _aggregated(pixels, where, weights, ratio**2, aggregation)
+        found = found.reshape(len(index), *output_size, channels)
+        bins.append(found.permute(0, 3, 1, 2).contiguous())
+    return torch.cat(bins)
 
 
 def _positions(start: Tensor, size: Tensor, bins: int, ratio: int) -> Tensor:
