@@ -14,10 +14,9 @@ from typing import Any
 from torch import Tensor, nn
 
 from seg_ros.networks.preprocessing import PUBLISHED, SMALL, Preprocessing
-from seg_ros.networks.strict import load_strictly
 from seg_ros.unseen.network_published import PublishedUcn
 from seg_ros.unseen.network_small import TRAINED, SmallUcn, SmallUcnConfig
-from seg_ros.weights import Weights
+from seg_ros.weights import Weights, load_strictly
 
 LOGGER = logging.getLogger(__name__)
 

@@ -9,7 +9,6 @@ import pytest
 import torch
 
 from seg_ros.networks.preprocessing import PUBLISHED, SMALL
-from seg_ros.networks.strict import load_strictly
 from seg_ros.unseen.checkpoint import (
     build_network,
     metadata_of,
@@ -18,7 +17,7 @@ from seg_ros.unseen.checkpoint import (
     published_fusion,
     published_layout,
 )
-from seg_ros.weights import Weights, load_weights, save_weights
+from seg_ros.weights import Weights, load_strictly, load_weights, save_weights
 
 TINY = {'fusion': 'depth', 'embedding_dim': 8, 'widths': (4, 8, 8, 8, 8), 'head_width': 8}
 

@@ -1,13 +1,15 @@
 # Copyright 2026 seg_ros contributors
 # SPDX-License-Identifier: Apache-2.0
 
-"""Load a state dict into a network, all of it or none."""
+"""Load weights into a network that they fit, or say what differs."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import TYPE_CHECKING
 
-from torch import Tensor, nn
+if TYPE_CHECKING:
+    from torch import Tensor, nn
 
 _NAMED = 50  # keys named in an error before '...'
 
