@@ -21,6 +21,7 @@ REQUIRED = [
     'safetensors>=0.4',
     'scipy>=1.11',
     'torch>=2.2',
+    'torchvision>=0.17',
     'tqdm>=4.60',
 ]
 EXTRAS = {

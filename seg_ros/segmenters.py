@@ -110,3 +110,11 @@ register(Method(
     result='instances',
     summary='Unseen Clustering Network: objects never seen before, from RGB-D',
 ))
+register(Method(
+    name='mask_rcnn',
+    loader='seg_ros.mask_rcnn.segmenter:load_mask_rcnn',
+    options='seg_ros.mask_rcnn.options:MaskRcnnOptions',
+    needs_depth=False,
+    result='instances',
+    summary='Mask R-CNN: objects of known classes, or of any kind, from colour or RGB-D',
+))

@@ -26,6 +26,8 @@ HELP = 'train a method on synthetic views'
 METHODS = {
     'unseen_objects': ('seg_ros.training.unseen_task:UnseenTask',
                        'seg_ros.training.options:TrainOptions'),
+    'mask_rcnn': ('seg_ros.training.detection_task:DetectionTask',
+                  'seg_ros.training.detection_options:DetectionTrainOptions'),
 }
 # The option that each flag sets; a method may lack some of them.
 _FLAGS = {
@@ -49,7 +51,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument('--arch', dest='architecture', metavar='NAME',
                         help='network; of unseen_objects ucn_small or ucn_resnet34')
     parser.add_argument('--fusion', choices=('add', 'cat', 'early', 'color', 'depth'),
-                        help='input fusion of unseen_objects')
+                        help='input fusion of a new network')
     parser.add_argument('--stage', choices=('frames', 'zoom'),
                         help='of unseen_objects: frames, whole views; zoom, squares around single '
                         'objects')
@@ -114,7 +116,9 @@ def data_shares(texts: list[str]) -> tuple[list[Path], list[float] | None]:
 def _weights(args: argparse.Namespace) -> Any:
     from seg_ros.weights import load_weights
 
-    return load_weights(args.init, method=args.method) if args.init else None
+    if not args.init:
+        return None
+    return load_weights(args.init, method=args.method, also=tuple(METHODS))
 
 
 def _train(trainer: Trainer, out: Path) -> int:

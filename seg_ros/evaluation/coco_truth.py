@@ -56,9 +56,10 @@ class FolderTruth:
         labels = self._folder.labels(name)
         if labels is None:
             return None
-        return CocoTruth.from_labels(labels, self._class_ids(name, labels))
+        return CocoTruth.from_labels(labels, self.class_ids(name, labels))
 
-    def _class_ids(self, name: str, labels: Labels) -> npt.ArrayLike | None:
+    def class_ids(self, name: str, labels: Labels) -> npt.ArrayLike | None:
+        """Return the classes of a frame's objects by ascending label, None without classes."""
         if self._images:
             classes = read_classes(self._folder.folder / f'{name}-classes.png')
             return self._seen_classes(name, labels, classes)

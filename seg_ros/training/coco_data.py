@@ -157,13 +157,18 @@ class CocoFolder:
         return found
 
 
-def _json_path(path: Path) -> Path:
-    """Return the JSON of a path that is one or the folder of one."""
+def coco_path(path: Path) -> Path | None:
+    """Return the JSON of a path that is one or the folder of one, None for other folders."""
     if path.is_file():
         return path
     if not path.exists():
         raise FileNotFoundError(f'{path}: no such file or folder')
-    found = next((path / name for name in JSON_NAMES if (path / name).is_file()), None)
+    return next((path / name for name in JSON_NAMES if (path / name).is_file()), None)
+
+
+def _json_path(path: Path) -> Path:
+    """Return the JSON of a path; FileNotFoundError where there is none."""
+    found = coco_path(path)
     if found is None:
         raise FileNotFoundError(
             f'{path} holds no {" or ".join(JSON_NAMES)}: give the path of the COCO JSON, or make '

@@ -10,7 +10,7 @@ import logging
 import os
 import signal
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
@@ -216,7 +216,7 @@ class PlannedBatches(Dataset[Batch]):
         self.options = options
         self.preprocessing = preprocessing
         self.team = team or Team()
-        self._read = self._bad = 0
+        self._reading = BadViews()
 
     def __getitem__(self, plan: BatchPlan) -> Batch:
         """Read the plan's samples: (B, 3, h, w), (B, 3, h, w), (B, h/2, w/2).
@@ -241,16 +241,28 @@ class PlannedBatches(Dataset[Batch]):
 
     def _samples(self, plan: BatchPlan, count: int, rng: np.random.Generator) -> list[Sample]:
         """Return variations of one random view."""
-        view = self._readable_view(rng)
+        view = self._reading.first_readable(lambda: self.views.random_view(rng))
         noisy = with_sensor_noise(view, rng) if view.clean else view
         return [training_sample(noisy, plan.kind, (plan.width, plan.height), self.options,
                                 self.preprocessing, rng) for _ in range(count)]
 
-    def _readable_view(self, rng: np.random.Generator) -> View:
+
+ViewT = TypeVar('ViewT')
+
+
+class BadViews:
+    """Count views that cannot be read; many of them, and the data set is bad."""
+
+    def __init__(self) -> None:
+        """Start with none."""
+        self._read = self._bad = 0
+
+    def first_readable(self, read: Callable[[], ViewT]) -> ViewT:
+        """Return the first view that `read` can read, name the others; ValueError for too many."""
         while True:
             self._read += 1
             try:
-                return self.views.random_view(rng)
+                return read()
             except (ValueError, OSError) as error:
                 self._bad += 1
                 logger.warning('left out: %s', error)

@@ -13,8 +13,9 @@ import numpy.typing as npt
 import torch
 from torch import Tensor
 
-from seg_ros.core.drawing import draw_depth, instance_colors
+from seg_ros.core.drawing import draw_depth, draw_overlay, instance_colors
 from seg_ros.core.io import write_color
+from seg_ros.core.results import Instances
 from seg_ros.networks.preprocessing import Preprocessing
 from seg_ros.training.validation import clustered
 
@@ -39,6 +40,14 @@ def picture_row(
         embedding_picture(embedding)]
     size = (color.shape[2], color.shape[1])
     return np.hstack([cv2.resize(cell, size, interpolation=cv2.INTER_NEAREST) for cell in cells])
+
+
+def overlays(frames: list[tuple[Picture, Instances]], width: int = 480) -> list[Picture]:
+    """Return the objects drawn over each image (H, W, 3), all as wide."""
+    drawn = [draw_overlay(color, found) for color, found in frames]
+    sizes = [(width, round(width * picture.shape[0] / picture.shape[1])) for picture in drawn]
+    return [np.asarray(cv2.resize(picture, size, interpolation=cv2.INTER_AREA), np.uint8)
+            for picture, size in zip(drawn, sizes, strict=True)]
 
 
 def write_rows(path: Path, rows: list[Picture]) -> None:

@@ -61,12 +61,14 @@ def weights_path(name: str | Path, method: str) -> Path:
     )
 
 
-def load_weights(name: str | Path = 'default', *, method: str) -> Weights:
+def load_weights(
+    name: str | Path = 'default', *, method: str, also: tuple[str, ...] = ()
+) -> Weights:
     """Load weights by 'default', shipped name or path: .safetensors, or a torch checkpoint.
 
     A torch file is read with ``weights_only=True``: code in it is refused. Raises
     FileNotFoundError, and ValueError for a file that is no checkpoint, is too large, or was made
-    for another method.
+    for another method than this one and those in ``also``.
     """
     path = weights_path(name, method)
     _check_file_size(path)
@@ -77,7 +79,7 @@ def load_weights(name: str | Path = 'default', *, method: str) -> Weights:
     else:
         raise ValueError(f'{path}: weights end in .safetensors or {", ".join(_TORCH_SUFFIXES)}')
     made_for = weights.metadata.get('method', method)
-    if made_for != method:
+    if made_for not in (method, *also):
         raise ValueError(f'{path} holds weights of {made_for}, not of {method}')
     return weights
 

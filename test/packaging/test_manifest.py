@@ -46,7 +46,7 @@ ROS_PACKAGES = {
     'sensor_msgs', 'std_msgs', 'std_srvs', 'visualization_msgs'}
 # No rosdep key: installed by pip, as the README says.
 PIP_ONLY = {'imgviz', 'onnx', 'onnxscript', 'openvino', 'pycocotools', 'safetensors',
-            'tensorboard'}
+            'tensorboard', 'torchvision'}
 
 
 @pytest.fixture(scope='module')

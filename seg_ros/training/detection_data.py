@@ -1,0 +1,253 @@
+# Copyright 2026 seg_ros contributors
+# SPDX-License-Identifier: Apache-2.0
+
+"""Read data for Mask R-CNN: folders of views and data sets in COCO format, their classes."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterator, Sequence
+from functools import partial
+from pathlib import Path
+from typing import Any, Protocol
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from torch import Tensor
+from torch.utils.data import Dataset
+
+from seg_ros.core.io import FrameFolder
+from seg_ros.evaluation.coco_truth import FolderTruth, painted
+from seg_ros.networks.preprocessing import Preprocessing
+from seg_ros.training.coco_data import CocoFolder, coco_path
+from seg_ros.training.data import BadViews, ViewFolder
+from seg_ros.training.detection_options import DetectionTrainOptions
+from seg_ros.training.detection_samples import (
+    DetectionSample,
+    Objects,
+    camera_or_any,
+    detection_sample,
+    objects_of,
+    whole_sample,
+)
+from seg_ros.training.parallel import Team
+from seg_ros.training.samples import View
+
+logger = logging.getLogger(__name__)
+
+ANY_CLASS = ('object',)
+# Images (B, 6, h, w) and torchvision's targets of each.
+DetectionBatch = tuple[Tensor, list[dict[str, Tensor]]]
+
+
+class Source(Protocol):
+    """A data set: names of views, and the objects of each."""
+
+    class_names: tuple[str, ...]
+
+    @property
+    def names(self) -> Sequence[str]:
+        """Return the names of the views known now."""
+        ...
+
+    def objects(self, name: str) -> Objects:
+        """Read a view; class ids are from 1, in the order of ``class_names``."""
+        ...
+
+    def refresh(self) -> None:
+        """List the data set again if it grows."""
+
+    def describe(self) -> dict[str, Any]:
+        """Return what the data set says of itself."""
+        ...
+
+
+class FolderSource:
+    """Read a folder of views; classes are those of its classes.json or objects.json."""
+
+    def __init__(self, folder: Path, sensor_noise: str, named: bool) -> None:
+        """Open the folder; ``named`` asks for classes: ValueError where it has none."""
+        self._views = ViewFolder(folder, sensor_noise)
+        self._truth = FolderTruth(FrameFolder(folder)) if named else None
+        self.class_names = self._truth.class_names if self._truth else ANY_CLASS
+        if not self.class_names:
+            raise ValueError(
+                f'{folder} names no classes (classes.json with NAME-classes.png, or '
+                'objects.json): train with classes=object')
+
+    @property
+    def names(self) -> list[str]:
+        """Return the names of the views known now."""
+        return self._views.names
+
+    def objects(self, name: str) -> Objects:
+        """Read a view and its objects."""
+        view = self._views.view(name)
+        ids = None if self._truth is None else self._truth.class_ids(name, view.labels)
+        return objects_of(view, ids)
+
+    def refresh(self) -> None:
+        """List a growing folder again."""
+        self._views.refresh()
+
+    def describe(self) -> dict[str, Any]:
+        """Return what the folder says of itself."""
+        return self._views.describe()
+
+
+class CocoSource:
+    """Read a data set in COCO format; crowds are not taught."""
+
+    def __init__(self, path: Path, sensor_noise: str, named: bool) -> None:
+        """Open the data set."""
+        self._folder = CocoFolder(path)
+        self._named, self._clean = named, sensor_noise == 'always'
+        self.class_names = self._folder.class_names if named else ANY_CLASS
+
+    @property
+    def names(self) -> list[str]:
+        """Return the names of the images."""
+        return self._folder.names
+
+    def objects(self, name: str) -> Objects:
+        """Read an image and its objects; without depth the view has none that is valid."""
+        item = self._folder.item(name)
+        shape = item.color.shape[:2]
+        depth_m = np.full(shape, np.nan, np.float32) if item.depth_m is None else item.depth_m
+        masks = item.masks[~item.crowd]
+        ids = item.class_ids[~item.crowd].astype(np.int64)
+        view = View(item.color, depth_m, painted(masks), camera_or_any(item.camera, shape),
+                    clean=self._clean and item.depth_m is not None)
+        return Objects(view, masks, ids if self._named else np.ones_like(ids))
+
+    def refresh(self) -> None:
+        """Do nothing: a JSON file does not grow."""
+
+    def describe(self) -> dict[str, Any]:
+        """Return what the data set says of itself."""
+        return self._folder.describe()
+
+
+def open_source(folder: Path, part: str, sensor_noise: str, named: bool) -> Source:
+    """Open the part (train or val) of a data set, or a JSON in COCO format for training."""
+    path = folder if folder.is_file() else folder / part
+    if coco_path(path) is not None:
+        return CocoSource(path, sensor_noise, named)
+    return FolderSource(path, sensor_noise, named)
+
+
+class Sources:
+    """Join data sets; their classes are joined by name.
+
+    ``shares`` say how often a view is of each, in any unit; without them each view of all is as
+    likely as any other.
+    """
+
+    def __init__(
+        self, sources: Sequence[Source], shares: Sequence[float] | None = None,
+        class_names: Sequence[str] | None = None,
+    ) -> None:
+        """Take data sets; ValueError for shares that are no positive numbers.
+
+        ``class_names`` fixes the classes, as a training's do its validation's: objects of others
+        are left out.
+        """
+        self.sources = list(sources)
+        if shares is not None and (
+                len(shares) != len(self.sources) or not all(0 < s < np.inf for s in shares)):
+            raise ValueError(
+                f'shares {list(shares)}: give a positive number for each of the '
+                f'{len(self.sources)} data sets')
+        self.shares = None if shares is None else np.asarray(shares) / sum(shares)
+        every = dict.fromkeys(name for source in self.sources for name in source.class_names)
+        self.class_names = tuple(every if class_names is None else class_names)
+
+    def __len__(self) -> int:
+        """Return the number of views known now."""
+        return sum(len(source.names) for source in self.sources)
+
+    def refresh(self) -> None:
+        """List growing data sets again."""
+        for source in self.sources:
+            source.refresh()
+
+    def random(self, rng: np.random.Generator) -> Objects:
+        """Read a view drawn by the shares."""
+        if self.shares is None:
+            return self.objects(int(rng.integers(len(self))))
+        source = self.sources[int(rng.choice(len(self.sources), p=self.shares))]
+        return self._known(source, source.names[int(rng.integers(len(source.names)))])
+
+    def objects(self, index: int) -> Objects:
+        """Read the view of that number, counted through all data sets."""
+        for source in self.sources:
+            if index < len(source.names):
+                return self._known(source, source.names[index])
+            index -= len(source.names)
+        raise IndexError(f'there are {len(self)} views')
+
+    def _known(self, source: Source, name: str) -> Objects:
+        """Number the classes of a view's objects as all data sets together do."""
+        found = source.objects(name)
+        if source.class_names == self.class_names:
+            return found
+        numbers = {each: number for number, each in enumerate(self.class_names, start=1)}
+        table = np.array([0, *(numbers.get(each, 0) for each in source.class_names)])
+        ids: npt.NDArray[np.int64] = table[found.class_ids]
+        return Objects(found.view, found.masks[ids > 0], ids[ids > 0])
+
+    def describe(self) -> list[dict[str, Any]]:
+        """Return what each data set says of itself, and its share where there are shares."""
+        said = [source.describe() for source in self.sources]
+        if self.shares is None:
+            return said
+        return [{**each, 'share': round(float(share), 4)}
+                for each, share in zip(said, self.shares, strict=True)]
+
+
+class DetectionBatches(Dataset[DetectionBatch]):
+    """Turn steps into batches; each process of a team reads its share of the samples."""
+
+    def __init__(
+        self, sources: Sources, options: DetectionTrainOptions, preprocessing: Preprocessing,
+        team: Team | None = None,
+    ) -> None:
+        """Keep what is needed to read; ValueError for a batch the team cannot share evenly."""
+        self.sources, self.options, self.preprocessing = sources, options, preprocessing
+        self.team = team or Team()
+        self._bad = BadViews()
+        if options.batch % (self.team.size * options.samples_per_view):
+            raise ValueError(
+                f'a batch of {options.batch} samples, {options.samples_per_view} of a view, '
+                f'cannot be shared by {self.team.size} processes: choose a multiple of '
+                f'{self.team.size * options.samples_per_view}')
+
+    def __getitem__(self, step: int) -> DetectionBatch:
+        """Read the samples of a step; with the seed it fixes every random choice."""
+        self.sources.refresh()
+        turns = range(0, self.options.batch, self.options.samples_per_view)
+        samples: list[DetectionSample] = []
+        for turn in turns[self.team.rank::self.team.size]:
+            rng = np.random.default_rng([self.options.seed, step, turn])
+            objects = self._bad.first_readable(partial(self.sources.random, rng))
+            samples += [detection_sample(objects, self.options, self.preprocessing, rng)
+                        for _ in range(self.options.samples_per_view)]
+        return torch.stack([image for image, _ in samples]), [target for _, target in samples]
+
+
+def validation_objects(sources: Sources, count: int) -> Iterator[tuple[int, Objects]]:
+    """Yield evenly spaced views with their numbers; those that cannot be read are named."""
+    for index in np.linspace(0, len(sources) - 1, min(count, len(sources))).round().astype(int):
+        try:
+            yield int(index), sources.objects(int(index))
+        except (ValueError, OSError) as error:
+            logger.warning('left out of the validation: %s', error)
+
+
+def whole_samples(
+    sources: Sources, options: DetectionTrainOptions, preprocessing: Preprocessing
+) -> Iterator[tuple[DetectionSample, Objects]]:
+    """Yield the validation's views as samples, with repeatable noise, and their objects."""
+    for index, objects in validation_objects(sources, options.validation_frames):
+        yield whole_sample(objects, options, preprocessing, index), objects
