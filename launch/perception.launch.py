@@ -111,8 +111,6 @@ def segmentation_node(
         parameters=[*(str(file) for file in files if str(file)),
                     launching.node_parameters(method, arguments, weights)],
         remappings=launching.remappings(camera, arguments),
-        additional_env=launching.thread_environment(
-            len(methods), os.environ, len(os.sched_getaffinity(0))),
         ros_arguments=['--log-level', arguments['log_level']],
         output='screen',
         emulate_tty=True,

@@ -110,19 +110,6 @@ def node_parameters(
     return parameters
 
 
-def thread_environment(
-    nodes: int, environment: Mapping[str, str], cores: int
-) -> dict[str, str]:
-    """Return the variable that gives each of several nodes its share of the cores.
-
-    Each would otherwise use as many threads as there are cores (torch, ONNX Runtime, OpenVINO).
-    Empty for one node and where OMP_NUM_THREADS is set already.
-    """
-    if nodes < 2 or environment.get('OMP_NUM_THREADS'):
-        return {}
-    return {'OMP_NUM_THREADS': str(max(1, cores // nodes))}
-
-
 def is_true(name: str, text: str) -> bool:
     """Return a launch argument as a boolean; ValueError names the argument."""
     if text.lower() not in ('true', 'false'):
