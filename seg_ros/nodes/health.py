@@ -74,6 +74,10 @@ class InputHealth:
         self._take(self._patient.overdue())
         self._tell_of_depth()
 
+    def holds_frame(self) -> bool:
+        """Return whether a frame has come that will be passed on with depth or without."""
+        return self._patient is not None and self._patient.holds_color
+
     def look(self) -> None:
         """Match the QoS of publishers that appeared, and warn of what stays away."""
         self.pass_on_overdue()

@@ -40,8 +40,8 @@ class NodeOptions(Options):
         'where it stays away. required: no frame without depth. ignored: colour alone',
         choices=('auto', 'required', 'ignored'), live=False)
     depth_timeout: float = option(
-        0.4, 'Longest wait in seconds for the depth of a colour image where depth may stay away: '
-        'more than depth takes to come, less than max_frame_age', minimum=0.05, maximum=10.0)
+        0.4, 'Longest wait in seconds for the depth of a colour image where depth may stay away; '
+        'more than aligned depth takes to come', minimum=0.05, maximum=10.0)
     sync_slop: float = option(
         0.02, 'Largest difference of colour and depth stamps in seconds', minimum=0.0, maximum=1.0)
     max_frame_age: float = option(

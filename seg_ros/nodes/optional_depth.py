@@ -59,6 +59,11 @@ class PatientSynchronizer(PairSynchronizer):
         self._waiting_since_s: float | None = None
         self._went_alone: deque[tuple[int, float]] = deque(maxlen=_STAMPS_KEPT)
 
+    @property
+    def holds_color(self) -> bool:
+        """Return whether a colour message waits for its depth."""
+        return self._newest is not None
+
     def add_color(self, stamp_ns: int, message: Any) -> Pair | None:
         """Take a colour message; return the pair it completes, or the one that goes alone."""
         pair = super().add_color(stamp_ns, message)

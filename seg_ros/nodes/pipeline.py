@@ -111,6 +111,9 @@ class Pipeline:
         if newest is not None and newest.arrival_s >= oldest_s:
             call.oldest_s = newest.arrival_s
             self._worker.offer(newest)
+        else:
+            # A colour image that came before the call may still wait for its depth.
+            call.oldest_s = oldest_s
 
     def is_waiting_for_frame(self, call: Call) -> bool:
         """Return whether no frame fresh enough for a call has come."""

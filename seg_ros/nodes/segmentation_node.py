@@ -213,7 +213,8 @@ class SegmentationNode(LifecycleNode):
             return f'the node is {self._state}'
         if waited_s > options.segment_timeout:
             return f'no result within segment_timeout of {options.segment_timeout:g} s'
-        if waited_s > options.max_frame_age and self._pipeline.is_waiting_for_frame(call):
+        none_came = self._pipeline.is_waiting_for_frame(call) and not self._health.holds_frame()
+        if waited_s > options.max_frame_age and none_came:
             why = '; '.join(self._health.problems()) or 'no pair of colour and depth came'
             return f'no frame newer than max_frame_age of {options.max_frame_age:g} s: {why}'
         return ''
