@@ -57,6 +57,11 @@ def input_name(index: int) -> str:
     return f'input{index}'
 
 
+def is_input_name(name: str) -> bool:
+    """Return whether a name in an exported graph is one of its inputs'."""
+    return name.startswith('input') and name.removeprefix('input').isdecimal()
+
+
 def input_index(name: str) -> int:
     """Return which input has that name: a graph keeps only those that its network uses."""
     return int(name.removeprefix('input'))

@@ -14,7 +14,7 @@ import openvino
 import torch
 from torch import Tensor
 
-from seg_ros.backends.base import BuildRequest, input_index
+from seg_ros.backends.base import BuildRequest, input_index, is_input_name
 
 
 @functools.cache
@@ -47,7 +47,9 @@ class OpenVinoEngine:
         }
         compiled = core.compile_model(core.read_model(data), 'CPU', settings)
         self._request = compiled.create_infer_request()
-        self._inputs = [input_index(value.any_name) for value in compiled.inputs]
+        # Where a graph reshapes an input first, the tensor bears the reshaped one's name as well.
+        self._inputs = [min(map(input_index, filter(is_input_name, value.get_names())))
+                        for value in compiled.inputs]
         self._outputs = len(compiled.outputs)
         self._lock = threading.Lock()
 

@@ -1,10 +1,11 @@
 # Copyright 2026 seg_ros contributors
 # SPDX-License-Identifier: Apache-2.0
 
-"""Score a method, or label images made earlier, on a folder with ground truth.
+"""Score a method, or label images made earlier, on a folder with ground truth or on COCO JSON.
 
 Overlap and boundary precision, recall and F, and the share of objects with F above 0.75, per
-frame and as the plain mean over frames. Clean synthetic frames get a simulated camera by --sensor;
+frame and as the plain mean over frames; --metrics coco|both tells box and mask AP, of classes if
+the data set and the results name some. Clean synthetic frames get a simulated camera by --sensor;
 --robustness scores them under one trouble after the other, --failures says what went wrong.
 """
 
@@ -17,6 +18,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from seg_ros.core.io import FrameFolder
+    from seg_ros.core.results import Instances
+    from seg_ros.evaluation.coco_metrics import CocoScores
+    from seg_ros.evaluation.coco_truth import TruthSource
     from seg_ros.evaluation.failures import FailureCount
     from seg_ros.evaluation.folder import FolderScore, Predict
     from seg_ros.evaluation.sources import CameraFolder
@@ -33,11 +40,15 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
     parser.formatter_class = argparse.RawDescriptionHelpFormatter
     parser.add_argument('folder', type=Path, metavar='FOLDER',
-                        help='folder of frames with NAME-labels.png as ground truth')
+                        help='folder of frames with NAME-labels.png as ground truth, or a COCO '
+                             'JSON file of instances')
+    parser.add_argument('--metrics', choices=('unseen', 'coco', 'both'), default='unseen',
+                        help='unseen: overlap and boundary (default); coco: box and mask AP')
     parser.add_argument('--json', type=Path, metavar='FILE', help='write everything to a file')
     parser.add_argument(
         '--predictions', type=Path, metavar='DIR',
-        help='score the NAME-labels.png of this folder instead of running a method',
+        help='score the NAME-labels.png of this folder (and for COCO its objects.json) instead '
+             'of running a method',
     )  # fmt: skip
     _add_camera_arguments(parser)
     group = parser.add_argument_group('reports')
@@ -67,13 +78,17 @@ def _add_camera_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Print the tables, write the JSON; 1 where a frame could not be scored."""
+    from seg_ros.cli._coco import open_truth
     from seg_ros.core.io import FrameFolder
     from seg_ros.evaluation.sources import Camera, CameraFolder
 
     _refuse_contradictions(args)
     camera = Camera(args.sensor, args.noise_seed, args.blank)
-    folder = CameraFolder(FrameFolder(args.folder), camera, args.frames)
-    return _robustness(args, folder) if args.robustness else _scores(args, folder)
+    if args.robustness:
+        whole = FrameFolder(args.folder)
+        return _robustness(args, whole, CameraFolder(whole, camera, args.frames).names)
+    frames, truth = open_truth(args.folder, args.metrics)
+    return _scores(args, CameraFolder(frames, camera, args.frames), truth)
 
 
 def _refuse_contradictions(args: argparse.Namespace) -> None:
@@ -85,16 +100,19 @@ def _refuse_contradictions(args: argparse.Namespace) -> None:
     if args.robustness and (args.blank != 'none' or args.failures or args.pictures):
         raise ValueError('--robustness is a report of its own: leave --blank, --failures and '
                          '--pictures out')
+    if args.robustness and (args.metrics != 'unseen' or args.folder.suffix.lower() == '.json'):
+        raise ValueError('--robustness is of the unseen measures on a folder of frames: leave '
+                         '--metrics out and give a folder')
 
 
-def _robustness(args: argparse.Namespace, folder: CameraFolder) -> int:
+def _robustness(args: argparse.Namespace, folder: FrameFolder, names: list[str]) -> int:
     from seg_ros.cli._method import describe_run, load_segmenter
     from seg_ros.core.io import write_atomically
     from seg_ros.evaluation.robustness import markdown, robustness
 
     segmenter = load_segmenter(args)
     rows = robustness(
-        folder.folder, folder.names, lambda frame: _labels(segmenter.segment(frame)),
+        folder, names, lambda frame: _instances(segmenter.segment(frame)).labels,
         sensor=args.sensor or 'random', seed=args.noise_seed,
         report=lambda row: print(markdown([row]).splitlines()[2], flush=True))
     if args.markdown:
@@ -106,22 +124,22 @@ def _robustness(args: argparse.Namespace, folder: CameraFolder) -> int:
     return 0
 
 
-def _scores(args: argparse.Namespace, folder: CameraFolder) -> int:
+def _scores(
+    args: argparse.Namespace, folder: CameraFolder, truth: TruthSource | None
+) -> int:
     from seg_ros.core.io import write_atomically
     from seg_ros.evaluation.folder import evaluate_folder
 
-    predict, setting = _from_files(args) if args.predictions else _from_method(args, folder)
-    count, plain = None, predict
+    predict, plain, setting, coco = _predictors(args, folder, truth)
+    count = None
     if args.failures:
         predict, count = _counted(predict, folder)
-    width = max(len('mean'), *map(len, folder.names))
-    print(' '.join([f'{"frame":{width}}', *(f'{name:>6}' for name in _COLUMNS), 'found/true']))
-    found = evaluate_folder(
-        folder, predict, lambda name, score: print(_row(name, score, width), flush=True)
-    )
+    show = _shown(args, folder)
+    found = evaluate_folder(folder, predict, show)
     if found.scores:
-        print(_row('mean', found.mean(), width))
+        show('mean', found.mean())
     _print_rest(found)
+    sections = _sections(args, found, coco)
     if count is not None and found.scores:
         print('', *count.table(), sep='\n')
     if args.pictures:
@@ -130,9 +148,52 @@ def _scores(args: argparse.Namespace, folder: CameraFolder) -> int:
         print(f'{len(write_worst(folder, found.scores, plain, args.pictures))} pictures of the '
               f'worst frames in {args.pictures}')
     if args.json:
-        report = {'folder': str(args.folder), **setting, **found.as_dict()}
+        report = {'folder': str(args.folder), **setting, **sections}
         write_atomically(args.json, (json.dumps(report, indent=1) + '\n').encode())
     return 1 if found.failed else 0
+
+
+def _predictors(
+    args: argparse.Namespace, folder: CameraFolder, truth: TruthSource | None
+) -> tuple[Predict, Predict, dict[str, Any], CocoScores | None]:
+    """Return what gives labels and feeds COCO, what only gives labels, the setting, the scores."""
+    results, setting = _from_files(args) if args.predictions else _from_method(args, folder)
+
+    def plain(name: str) -> Any:
+        return results(name).labels
+
+    if truth is None:
+        return plain, plain, setting, None
+    from seg_ros.cli._coco import scored
+
+    predict, coco = scored(results, truth)
+    return predict, plain, setting, coco
+
+
+def _shown(
+    args: argparse.Namespace, folder: CameraFolder
+) -> Callable[[str, FrameScore | MeanScore], None]:
+    """Print the head of the table of unseen measures and return what prints a row of it."""
+    if args.metrics == 'coco':
+        return lambda name, score: None
+    width = max(len('mean'), *map(len, folder.names))
+    print(' '.join([f'{"frame":{width}}', *(f'{name:>6}' for name in _COLUMNS), 'found/true']))
+    return lambda name, score: print(_row(name, score, width), flush=True)
+
+
+def _sections(
+    args: argparse.Namespace, found: FolderScore, coco: CocoScores | None
+) -> dict[str, Any]:
+    """Return the figures that were asked for, ready for JSON; print those of COCO."""
+    sections = found.as_dict()
+    if args.metrics == 'coco':
+        del sections['mean'], sections['frames']
+    if coco is not None:
+        from seg_ros.cli._coco import report, table
+
+        sections['coco'] = report(coco)
+        print(*([''] if args.metrics == 'both' else []), *table(sections['coco']), sep='\n')
+    return sections
 
 
 def _counted(predict: Predict, folder: CameraFolder) -> tuple[Predict, FailureCount]:
@@ -164,34 +225,36 @@ def _print_rest(found: FolderScore) -> None:
         print(f'{len(found.without_truth)} frames have no NAME-labels.png and are left out')
 
 
-def _from_files(args: argparse.Namespace) -> tuple[Predict, dict[str, Any]]:
+def _from_files(
+    args: argparse.Namespace
+) -> tuple[Callable[[str], Instances], dict[str, Any]]:
+    from seg_ros.cli._coco import results_in
     from seg_ros.cli._method import package_versions
-    from seg_ros.core.io import read_labels
 
     if not args.predictions.is_dir():
         raise FileNotFoundError(f'{args.predictions} is not a folder of NAME-labels.png')
     setting = {'predictions': str(args.predictions), 'versions': package_versions()}
-    return lambda name: read_labels(args.predictions / f'{name}-labels.png'), setting
+    return results_in(args.predictions, args.metrics), setting
 
 
 def _from_method(
     args: argparse.Namespace, folder: CameraFolder
-) -> tuple[Predict, dict[str, Any]]:
+) -> tuple[Callable[[str], Instances], dict[str, Any]]:
     from seg_ros.cli._method import describe_run, load_segmenter, timed_segment
 
     segmenter = load_segmenter(args)
 
-    def predict(name: str) -> Any:
-        return _labels(timed_segment(segmenter, folder.frame(name))[0])
+    def results(name: str) -> Instances:
+        return _instances(timed_segment(segmenter, folder.frame(name))[0])
 
     frames = {'sensor': args.sensor, 'noise_seed': args.noise_seed, 'blank': args.blank}
-    return predict, {**describe_run(args, segmenter), 'frames_as_seen': frames}
+    return results, {**describe_run(args, segmenter), 'frames_as_seen': frames}
 
 
-def _labels(result: Any) -> Any:
-    """Return the labels of instances; ValueError for classes."""
+def _instances(result: Any) -> Instances:
+    """Return the instances of a result; ValueError for classes."""
     from seg_ros.core.results import Instances
 
     if not isinstance(result, Instances):
         raise ValueError(f'{type(result).__name__} holds classes, not instances: none to score')
-    return result.labels
+    return result

@@ -31,8 +31,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> int:
     """Write the file and print what its inputs and outputs are."""
     from seg_ros.backends.export_files import export_file
+    from seg_ros.networks.inputs import example_inputs
     from seg_ros.unseen.checkpoint import network_of_weights
-    from seg_ros.unseen.segmenter import example_inputs
     from seg_ros.weights import load_weights
 
     loaded = network_of_weights(load_weights(args.weights, method=args.method))

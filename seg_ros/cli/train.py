@@ -14,20 +14,29 @@ import shlex
 import signal
 import sys
 from pathlib import Path
+from pkgutil import resolve_name
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from seg_ros.training.options import CommonTrainOptions
     from seg_ros.training.trainer import Trainer
 
 HELP = 'train a method on synthetic views'
-METHODS = ('unseen_objects',)
-_DIRECT = ('architecture', 'fusion', 'stage', 'samples', 'time_budget_s', 'device', 'threads',
-           'workers', 'seed')
+# Of each method its task and its options, as 'module:name': one line a method.
+METHODS = {
+    'unseen_objects': ('seg_ros.training.unseen_task:UnseenTask',
+                       'seg_ros.training.options:TrainOptions'),
+}
+# The option that each flag sets; a method may lack some of them.
+_FLAGS = {
+    '--arch': 'architecture', '--fusion': 'fusion', '--stage': 'stage', '--samples': 'samples',
+    '--time-budget': 'time_budget_s', '--device': 'device', '--threads': 'threads',
+    '--workers': 'workers', '--seed': 'seed'}
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the command's arguments."""
-    parser.add_argument('method', choices=METHODS, help='what to train')
+    parser.add_argument('method', choices=tuple(METHODS), help='what to train')
     parser.formatter_class = argparse.RawDescriptionHelpFormatter
     parser.add_argument('--data', required=True, metavar='DIR[:SHARE]', action='append',
                         help='folder with train/ and, for validation, val/; may be repeated, then '
@@ -37,10 +46,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument('--config', type=Path, metavar='YAML', help='file of options')
     parser.add_argument('--resume', action='store_true', help='go on from the checkpoint in --out')
     parser.add_argument('--init', metavar='WEIGHTS', help='start from these weights')
-    parser.add_argument('--arch', dest='architecture', choices=('ucn_small', 'ucn_resnet34'))
-    parser.add_argument('--fusion', choices=('add', 'cat', 'early', 'color', 'depth'))
+    parser.add_argument('--arch', dest='architecture', metavar='NAME',
+                        help='network; of unseen_objects ucn_small or ucn_resnet34')
+    parser.add_argument('--fusion', choices=('add', 'cat', 'early', 'color', 'depth'),
+                        help='input fusion of unseen_objects')
     parser.add_argument('--stage', choices=('frames', 'zoom'),
-                        help='frames: whole views; zoom: squares around single objects')
+                        help='of unseen_objects: frames, whole views; zoom, squares around single '
+                        'objects')
     parser.add_argument('--samples', type=int, help='samples to train on')
     parser.add_argument('--time-budget', dest='time_budget_s', type=float, metavar='SECONDS',
                         help='finish in this wall-clock time instead')
@@ -59,15 +71,18 @@ def run(args: argparse.Namespace) -> int:
 
     if args.init and args.resume:
         raise ValueError('--init and --resume exclude each other: a checkpoint has its weights')
-    options = read_train_options(args.config, _overrides(args))
+    task_place, options_place = METHODS[args.method]
+    kind: type[CommonTrainOptions] = resolve_name(options_place)
+    options = read_train_options(args.config, _overrides(args, kind), kind)
     team, device = join_team(options.device)
     logging.basicConfig(level=logging.INFO if team.leads else logging.ERROR, format='%(message)s')
     try:
         from seg_ros.training.trainer import Trainer
 
         folders, shares = data_shares(args.data)
-        trainer = Trainer(folders, args.out, options.replaced(device=device),
-                          resume=args.resume, init=_weights(args), team=team, shares=shares)
+        task = resolve_name(task_place)(options.replaced(device=device))
+        trainer = Trainer(task, folders, args.out, resume=args.resume, init=_weights(args),
+                          team=team, shares=shares)
         return _train(trainer, args.out)
     finally:
         leave_team(team)
@@ -121,9 +136,19 @@ def _train(trainer: Trainer, out: Path) -> int:
     return 0 if done else 1
 
 
-def _overrides(args: argparse.Namespace) -> dict[str, Any]:
-    """Return the options given by flags and by --set NAME=VALUE."""
-    values = {name: getattr(args, name) for name in _DIRECT if getattr(args, name) is not None}
+def _overrides(args: argparse.Namespace, kind: type[CommonTrainOptions]) -> dict[str, Any]:
+    """Return the options given by flags and by --set NAME=VALUE.
+
+    ValueError for a flag whose option the method's kind of options lacks.
+    """
+    values = {}
+    known = {spec.name for spec in kind.specs()}
+    for flag, name in _FLAGS.items():
+        if getattr(args, name) is None:
+            continue
+        if name not in known:
+            raise ValueError(f'{flag}: {args.method} has no option {name}, leave the flag out')
+        values[name] = getattr(args, name)
     for text in args.set:
         name, separator, value = text.partition('=')
         if not separator:

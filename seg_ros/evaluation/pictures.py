@@ -26,14 +26,14 @@ def write_worst(
 ) -> list[Path]:
     """Write a picture of each of the 12 frames with the lowest overlap F; returns their paths.
 
-    The files are RANK-NAME.png, the worst first.
+    The files are RANK-NAME.png, the worst first; folders in NAME become underscores.
     """
     folder = Path(out)
     folder.mkdir(parents=True, exist_ok=True)
     worst = sorted(scores, key=lambda name: (scores[name].overlap_f, name))[:WORST]
     paths = []
     for rank, name in enumerate(worst, start=1):
-        paths.append(folder / f'{rank:02d}-{name}.png')
+        paths.append(folder / f'{rank:02d}-{name.replace("/", "_")}.png')
         write_color(paths[-1], side_by_side(source, name, predict(name)))
     return paths
 

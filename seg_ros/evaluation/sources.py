@@ -14,7 +14,6 @@ import numpy as np
 import numpy.typing as npt
 
 from seg_ros.core.frame import RgbdFrame
-from seg_ros.core.io import FrameFolder
 
 BLANKS = ('none', 'color')
 # Gray that the small network's preprocessing maps to 0, as in training without colour.
@@ -82,9 +81,9 @@ def simulated(
 
 
 class CameraFolder:
-    """Read some frames of a folder through a camera."""
+    """Read some frames of a folder, or of another source, through a camera."""
 
-    def __init__(self, folder: FrameFolder, camera: Camera, count: int = 0) -> None:
+    def __init__(self, folder: FrameSource, camera: Camera, count: int = 0) -> None:
         """Take `count` evenly spaced frames of the folder, 0 for all; ValueError below 0."""
         if count < 0:
             raise ValueError(f'frames starts at 1 (0 takes all), got {count}')

@@ -22,13 +22,12 @@ def write_card(out: str | Path, metadata: dict[str, Any], command: Sequence[str]
     real frames are for `seg_ros evaluate` to add.
     """
     training = metadata['training']
-    config = metadata['config']
     lines = [
-        f'# {metadata["method"]}: {metadata["architecture"]}, fusion {config["fusion"]}', '',
-        f'- **Input**: {config["input_size"][0]}x{config["input_size"][1]} pixels',
+        *_network_lines(metadata),
         f'- **Started from**: {training["started_from"]}',
-        f'- **Trained**: stage {training["stage"]}, {training["samples"]} samples in '
-        f'{training["step"]} steps, {training["seconds"]:.0f} s, seed {training["seed"]}, '
+        '- **Trained**: ' + (f'stage {training["stage"]}, ' if 'stage' in training else '')
+        + f'{training["samples"]} samples in {training["step"]} steps, '
+        f'{training["seconds"]:.0f} s, seed {training["seed"]}, '
         f'{training["processes"]} process(es)',
         '- **With**: ' + ', '.join(f'{k} {v}' for k, v in training['versions'].items()), '',
         '## Command', '', f'    {" ".join(command)}', '', '## Data', '']
@@ -41,11 +40,23 @@ def write_card(out: str | Path, metadata: dict[str, Any], command: Sequence[str]
     return path
 
 
+def _network_lines(metadata: dict[str, Any]) -> list[str]:
+    """Return the title and the size of the input, as far as the network is made for one."""
+    config = metadata['config']
+    fusion = f', fusion {config["fusion"]}' if 'fusion' in config else ''
+    lines = [f'# {metadata["method"]}: {metadata["architecture"]}{fusion}', '']
+    if 'input_size' in config:
+        lines.append(f'- **Input**: {config["input_size"][0]}x{config["input_size"][1]} pixels')
+    return lines
+
+
 def _data_line(data: dict[str, Any]) -> str:
-    noise = 'with simulated sensor noise' if data['noise'] else 'as the camera gave them'
+    noise = ''
+    if 'noise' in data:
+        noise = ', with simulated sensor noise' if data['noise'] else ', as the camera gave them'
     known = ('seed', 'objects', 'scene', 'format', 'share')
     made = {key: data[key] for key in known if key in data}
-    return f'{data["folder"]}: {data["views"]} views, {noise}' + (f'; {made}' if made else '')
+    return f'{data["folder"]}: {data["views"]} views{noise}' + (f'; {made}' if made else '')
 
 
 def _validation(path: Path) -> list[str]:

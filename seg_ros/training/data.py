@@ -13,7 +13,7 @@ import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import cv2
 import numpy as np
@@ -22,8 +22,10 @@ from torch import Tensor
 from torch.utils.data import DataLoader, Dataset
 
 from seg_ros.core.io import COLOR_SUFFIXES, read_camera, read_color, read_depth, read_labels
+from seg_ros.networks.preprocessing import Preprocessing
 from seg_ros.training.options import TrainOptions
 from seg_ros.training.parallel import Team
+from seg_ros.training.progress import Progress
 from seg_ros.training.samples import (
     Sample,
     View,
@@ -31,7 +33,6 @@ from seg_ros.training.samples import (
     validation_sample,
     with_sensor_noise,
 )
-from seg_ros.unseen.preprocessing import Preprocessing
 
 logger = logging.getLogger(__name__)
 
@@ -43,6 +44,7 @@ _BAD_BEFORE_JUDGED = 5
 _MARKS = ('options.json', 'dataset.json')
 
 Batch = tuple[Tensor, Tensor, Tensor]
+BatchT = TypeVar('BatchT')
 
 
 class ViewFolder:
@@ -159,6 +161,14 @@ class Views:
         raise IndexError(f'there are {len(self)} views')
 
 
+def open_views(
+    data: Sequence[str | Path], part: str, sensor_noise: str,
+    shares: Sequence[float] | None = None,
+) -> Views:
+    """Open the folder `part` (train or val) of each data set."""
+    return Views([ViewFolder(Path(folder) / part, sensor_noise) for folder in data], shares)
+
+
 @dataclass(frozen=True)
 class BatchPlan:
     """Say what a step trains on; with the seed it fixes every random choice of the batch."""
@@ -168,6 +178,26 @@ class BatchPlan:
     width: int
     height: int
     count: int
+
+
+def batch_plans(options: TrainOptions, progress: Progress) -> Iterator[BatchPlan]:
+    """Yield what each step trains on: crops first, whole views after; never ends by itself.
+
+    With a time budget the switch goes by the clock, else by the samples planned.
+    """
+    step, samples = progress.step, progress.samples
+    while True:
+        done = progress.share if options.time_budget_s > 0 else samples / options.samples
+        if options.stage == 'zoom':
+            plan = BatchPlan(step, 'zoom', options.zoom_size, options.zoom_size,
+                             options.crop_batch)
+        elif done < options.crop_share:
+            plan = BatchPlan(step, 'crop', options.crop_width, options.crop_height,
+                             options.crop_batch)
+        else:
+            plan = BatchPlan(step, 'full', options.width, options.height, options.full_batch)
+        yield plan
+        step, samples = step + 1, samples + plan.count
 
 
 class PlannedBatches(Dataset[Batch]):
@@ -261,9 +291,14 @@ def _quiet_worker(_worker: int) -> None:
 
 
 def batch_loader(
-    batches: PlannedBatches, plans: Iterator[BatchPlan], workers: int
-) -> DataLoader[Batch]:
-    """Read the plans' batches in order, by processes of their own if workers > 0."""
+    batches: Dataset[BatchT], plans: Iterator[Any], workers: int
+) -> DataLoader[BatchT]:
+    """Read the plans' batches in order, by processes of their own if workers > 0.
+
+    The item of a plan is a whole batch. The loader draws from a generator of its own: a resumed
+    training, which has one more loader, draws the same random values elsewhere.
+    """
     return DataLoader(
         batches, sampler=plans, batch_size=None, num_workers=workers,  # type: ignore[arg-type]
-        prefetch_factor=4 if workers else None, worker_init_fn=_quiet_worker)
+        prefetch_factor=4 if workers else None, worker_init_fn=_quiet_worker,
+        generator=torch.Generator())

@@ -15,8 +15,8 @@ from torch import Tensor
 
 from seg_ros.core.drawing import draw_depth, instance_colors
 from seg_ros.core.io import write_color
+from seg_ros.networks.preprocessing import Preprocessing
 from seg_ros.training.validation import clustered
-from seg_ros.unseen.preprocessing import Preprocessing
 
 Picture = npt.NDArray[np.uint8]
 

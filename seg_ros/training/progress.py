@@ -1,21 +1,19 @@
 # Copyright 2026 seg_ros contributors
 # SPDX-License-Identifier: Apache-2.0
 
-"""How far a training is, and what its next steps train on."""
+"""How far a training is."""
 
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
 
-from seg_ros.training.data import BatchPlan
-from seg_ros.training.options import TrainOptions
+from seg_ros.training.options import CommonTrainOptions
 
 
 class Progress:
     """Count steps, samples and seconds; `share` runs from 0 to 1 over the training."""
 
-    def __init__(self, options: TrainOptions) -> None:
+    def __init__(self, options: CommonTrainOptions) -> None:
         """Start at zero."""
         self.options = options
         self.step = 0
@@ -43,23 +41,3 @@ class Progress:
         """Go on from a checkpoint."""
         self.step, self.samples = int(state['step']), int(state['samples'])
         self._earlier_s, self._started = state['seconds'], time.monotonic()
-
-
-def batch_plans(options: TrainOptions, progress: Progress) -> Iterator[BatchPlan]:
-    """Yield what each step trains on: crops first, whole views after; never ends by itself.
-
-    With a time budget the switch goes by the clock, else by the samples planned.
-    """
-    step, samples = progress.step, progress.samples
-    while True:
-        done = progress.share if options.time_budget_s > 0 else samples / options.samples
-        if options.stage == 'zoom':
-            plan = BatchPlan(step, 'zoom', options.zoom_size, options.zoom_size,
-                             options.crop_batch)
-        elif done < options.crop_share:
-            plan = BatchPlan(step, 'crop', options.crop_width, options.crop_height,
-                             options.crop_batch)
-        else:
-            plan = BatchPlan(step, 'full', options.width, options.height, options.full_batch)
-        yield plan
-        step, samples = step + 1, samples + plan.count

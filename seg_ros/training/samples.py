@@ -13,10 +13,10 @@ import numpy as np
 import numpy.typing as npt
 
 from seg_ros.core.frame import CameraModel
+from seg_ros.networks.preprocessing import Preprocessing, input_arrays
 from seg_ros.synthetic.sensor import augment_color, corrupt_depth
 from seg_ros.training.options import TrainOptions
 from seg_ros.unseen.focus import box_of, framed_box
-from seg_ros.unseen.preprocessing import Preprocessing, input_arrays
 from seg_ros.unseen.zoom import padded_box
 
 IGNORED = -1

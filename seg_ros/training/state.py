@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 
 class AveragedModel:
@@ -60,6 +60,21 @@ def load_checkpoint(path: Path) -> dict[str, Any]:
     if not isinstance(content, dict) or 'optimizer' not in content:
         raise ValueError(f'{path} is no training checkpoint: it has no optimizer')
     return content
+
+
+def random_states(device: torch.device) -> dict[str, Tensor]:
+    """Return the states of torch's generators: 'rng' and, of a GPU, 'device_rng'."""
+    states = {'rng': torch.get_rng_state()}
+    if device.type == 'cuda':
+        states['device_rng'] = torch.cuda.get_rng_state(device)
+    return states
+
+
+def restore_random_states(content: dict[str, Any], device: torch.device) -> None:
+    """Set torch's generators to the states in a checkpoint, that of a GPU where it has one."""
+    torch.set_rng_state(content['rng'])
+    if device.type == 'cuda' and 'device_rng' in content:
+        torch.cuda.set_rng_state(content['device_rng'], device)
 
 
 @dataclass

@@ -1,7 +1,7 @@
 # Copyright 2026 seg_ros contributors
 # SPDX-License-Identifier: Apache-2.0
 
-"""Train the Unseen Clustering Network; a killed run goes on from its last checkpoint."""
+"""Train the network of a task; a killed run goes on from its last checkpoint."""
 
 from __future__ import annotations
 
@@ -19,45 +19,25 @@ import torch
 from torch import Tensor, nn
 
 from seg_ros import __version__
-from seg_ros.training.data import (
-    Batch,
-    PlannedBatches,
-    ViewFolder,
-    Views,
-    batch_loader,
-    validation_batches,
-)
-from seg_ros.training.losses import LOSSES, network_losses
-from seg_ros.training.options import TrainOptions
 from seg_ros.training.parallel import Team
-from seg_ros.training.pictures import Picture, picture_row, write_rows
-from seg_ros.training.progress import Progress, batch_plans
+from seg_ros.training.progress import Progress
 from seg_ros.training.state import (
     AveragedModel,
     Best,
     Curve,
     load_checkpoint,
+    random_states,
+    restore_random_states,
     save_checkpoint,
 )
-from seg_ros.training.validation import MEASURES, quick_measures
-from seg_ros.unseen.checkpoint import (
-    build_network,
-    default_preprocessing,
-    load_strictly,
-    metadata_of,
-    network_of_weights,
-    new_network,
-    one_branch_of,
-)
-from seg_ros.weights import Weights, save_weights
+from seg_ros.training.task import Task, autocast
+from seg_ros.weights import Weights, load_strictly, save_weights
 
 logger = logging.getLogger(__name__)
 
 CHECKPOINT = 'checkpoint.pt'
 WEIGHTS = 'weights.safetensors'
 BEST = 'best.safetensors'
-CURVE_COLUMNS = ('step', 'samples', 'seconds', 'rate', *LOSSES)
-VALIDATION_COLUMNS = ('step', 'samples', 'seconds', *LOSSES, *MEASURES)
 
 
 def chosen_device(name: str) -> torch.device:
@@ -73,19 +53,11 @@ def chosen_device(name: str) -> torch.device:
     return device
 
 
-def open_views(
-    data: Sequence[str | Path], part: str, sensor_noise: str,
-    shares: Sequence[float] | None = None,
-) -> Views:
-    """Open the folder `part` (train or val) of each data set."""
-    return Views([ViewFolder(Path(folder) / part, sensor_noise) for folder in data], shares)
-
-
 class Trainer:
-    """Train one network in one output folder."""
+    """Train the network of one task in one output folder."""
 
     def __init__(
-        self, data: str | Path | Sequence[str | Path], out: str | Path, options: TrainOptions, *,
+        self, task: Task, data: str | Path | Sequence[str | Path], out: str | Path, *,
         resume: bool = False, init: Weights | None = None, team: Team | None = None,
         shares: Sequence[float] | None = None,
     ) -> None:
@@ -96,7 +68,8 @@ class Trainer:
         from; they say which network. Raises ValueError where `out` holds a training already and
         resume is off, and for a time budget in a team, whose clocks differ.
         """
-        self.options, self.team = options, team or Team()
+        self.task, self.team = task, team or Team()
+        self.options = options = task.options
         if self.team.size > 1 and options.time_budget_s > 0:
             raise ValueError('several processes cannot keep one time budget: give samples')
         self.out = Path(out)
@@ -105,18 +78,12 @@ class Trainer:
         if options.threads:
             torch.set_num_threads(options.threads)
         self.progress, self.best = Progress(options), Best()
-        self._open([data] if isinstance(data, (str, Path)) else list(data), shares)
+        folders = [data] if isinstance(data, (str, Path)) else data
+        task.open([Path(folder) for folder in folders], shares)
         self._stop_asked = False
-        self._sums = dict.fromkeys(LOSSES, 0.0)
+        self._sums = dict.fromkeys(task.losses, 0.0)
         self._validated_at = -1
         self._start(resume, init)
-
-    def _open(self, data: list[str | Path], shares: Sequence[float] | None) -> None:
-        self.train_views = open_views(data, 'train', self.options.sensor_noise, shares)
-        self.val_views: Views | None = None
-        with_val = [folder for folder in data if (Path(folder) / 'val').is_dir()]
-        if self.options.validation_frames and with_val:
-            self.val_views = open_views(with_val, 'val', self.options.sensor_noise)
 
     def _start(self, resume: bool, init: Weights | None) -> None:
         """Build network and optimiser, new, from weights or from the checkpoint."""
@@ -125,10 +92,10 @@ class Trainer:
             raise ValueError(f'{path} exists: add --resume, or give another --out')
         if resume and not path.exists():
             raise FileNotFoundError(f'{path} is missing: there is nothing to resume')
-        content = load_checkpoint(path) if resume else None
+        content = self._checkpoint(path) if resume else None
         torch.manual_seed(self.options.seed)
-        network = self._network(content, init)
-        self.preprocessing = default_preprocessing(self.architecture)
+        network = self.task.network(content['network'] if content is not None else None, init)
+        self.started_from = self.task.started_from
         self.network = network.to(self.device).to(memory_format=torch.channels_last)
         self.average = AveragedModel(self.network, self.options.ema_decay)
         self.optimizer = self._make_optimizer()
@@ -137,61 +104,50 @@ class Trainer:
         self.shared = self.team.share(self.network, self.device)
         self._open_curves()
 
-    def _network(self, content: dict[str, Any] | None, init: Weights | None) -> nn.Module:
-        self.started_from = 'random weights'
-        self.architecture = self.options.architecture
-        if content is not None:
-            self.started_from = content['started_from']
-            self.architecture = content['network']['architecture']
-            config = dict(content['network']['config'])
-            for name in ('input_size', 'preprocessing'):
-                config.pop(name)
-            return build_network(self.architecture, **config)
-        if init is None:
-            return new_network(self.architecture, self.options.fusion)
-        loaded = network_of_weights(init)
-        self.started_from, self.architecture = init.path.name, loaded.architecture
-        if self.options.architecture not in (loaded.architecture, TrainOptions().architecture):
+    def _checkpoint(self, path: Path) -> dict[str, Any]:
+        content = load_checkpoint(path)
+        made_for = content['network']['method']
+        if made_for != self.task.method:
             raise ValueError(
-                f'{init.path} is of architecture {loaded.architecture}, asked for '
-                f'{self.options.architecture}: leave that out, or start without weights')
-        if self.options.fusion in (loaded.fusion, TrainOptions().fusion):
-            return loaded.network
-        return one_branch_of(loaded.network, self.options.fusion)
+                f'{path} is of a training of {made_for}, asked for {self.task.method}: name that '
+                'method, or give another --out')
+        return content
 
     def _make_optimizer(self) -> torch.optim.Optimizer:
-        matrices = [p for p in self.network.parameters() if p.dim() > 1]
-        vectors = [p for p in self.network.parameters() if p.dim() <= 1]
-        groups = [{'params': matrices, 'weight_decay': self.options.weight_decay},
-                  {'params': vectors, 'weight_decay': 0.0}]
-        return torch.optim.AdamW(groups, lr=self.options.learning_rate, fused=True)
+        return torch.optim.AdamW(
+            self.task.parameter_groups(self.network), lr=self.options.learning_rate, fused=True)
 
     def _restore(self, content: dict[str, Any], source: str) -> None:
         load_strictly(self.network, content['model'], source)
         load_strictly(self.average.network, content['ema'], source)
+        self.started_from = content['started_from']
         self.optimizer.load_state_dict(content['optimizer'])
         self.progress.restore(content['progress'])
         self.best = Best(**content['best'])
         self._sums = dict(content['sums'])
-        torch.set_rng_state(content['rng'])
+        restore_random_states(content, self.device)
 
     def _open_curves(self) -> None:
         if not self.team.leads:
             return
         step = self.progress.step
         board = str(self.out / 'tensorboard') if self.options.tensorboard else ''
-        self.curve = Curve(self.out / 'curves.csv', CURVE_COLUMNS, step, board, 'train')
+        losses, measures = self.task.losses, self.task.measures
+        self.curve = Curve(
+            self.out / 'curves.csv', (*self.progress.state(), 'rate', *losses), step, board,
+            'train')
         self.validation_curve = Curve(
-            self.out / 'validation.csv', VALIDATION_COLUMNS, step, board, 'val')
+            self.out / 'validation.csv', (*self.progress.state(), *losses, *measures), step,
+            board, 'val')
 
     def save(self) -> None:
         """Write the checkpoint, and the averaged weights as they would ship."""
         save_checkpoint(self.out / CHECKPOINT, {
             'model': self.network.state_dict(), 'ema': self.average.network.state_dict(),
             'optimizer': self.optimizer.state_dict(), 'progress': self.progress.state(),
-            'best': asdict(self.best), 'sums': self._sums, 'rng': torch.get_rng_state(),
-            'options': asdict(self.options), 'network': self._described(),
-            'started_from': self.started_from})
+            'best': asdict(self.best), 'sums': self._sums, 'options': asdict(self.options),
+            'network': self.task.described(self.network), 'started_from': self.started_from,
+            **random_states(self.device)})
         save_weights(self.out / WEIGHTS, shipped_state(self.average.network), self.metadata())
 
     def _save_or_say(self) -> None:
@@ -203,21 +159,17 @@ class Trainer:
                 'no checkpoint at step %d (%s): the last one stays, the next is in %.0f s',
                 self.progress.step, error, self.options.checkpoint_s)
 
-    def _described(self, **more: Any) -> dict[str, Any]:
-        options, zoom = self.options, self.options.stage == 'zoom'
-        size = (options.zoom_size,) * 2 if zoom else (options.width, options.height)
-        return metadata_of(self.network, self.architecture, size, **more)
-
     def metadata(self) -> dict[str, Any]:
         """Return what the weights file says of the network and of its training."""
+        defaults = type(self.options)()
         changed = {key: value for key, value in asdict(self.options).items()
-                   if value != getattr(TrainOptions(), key)}
-        return self._described(training={
-            **self.progress.state(), 'stage': self.options.stage, 'seed': self.options.seed,
+                   if value != getattr(defaults, key)}
+        return self.task.described(self.network, training={
+            **self.progress.state(), 'seed': self.options.seed,
             'started_from': self.started_from, 'processes': self.team.size, 'options': changed,
             'versions': {'seg_ros': __version__, 'torch': torch.__version__,
                          'python': platform.python_version()},
-            'data': self.train_views.describe()})
+            'data': self.task.data_described()})
 
     def rate(self) -> float:
         """Return the learning rate of this step: linear warm-up, then a cosine to 1 %."""
@@ -235,11 +187,8 @@ class Trainer:
         Leaves a checkpoint. Returns whether the training is complete: False after max_steps or
         ask_to_stop.
         """
-        batches = PlannedBatches(self.train_views, self.options, self.preprocessing, self.team)
-        loader = batch_loader(
-            batches, batch_plans(self.options, self.progress), self.options.workers)
         saved, first, patient = time.monotonic(), self.progress.step, True
-        for batch in loader:
+        for batch in self.task.loader(self.progress, self.team):
             before = self.progress.samples // self.options.validation_samples
             self._log(self.train_step(batch))
             if self.progress.samples // self.options.validation_samples > before:
@@ -275,13 +224,14 @@ class Trainer:
         self.team.wait()
         return done
 
-    def train_step(self, batch: Batch) -> dict[str, float]:
+    def train_step(self, batch: Any) -> dict[str, float]:
         """Take one optimiser step; return the losses."""
-        self._train_mode()
+        self.task.train_mode(self.network)
         rate = self.rate()
         for group in self.optimizer.param_groups:
-            group['lr'] = rate
-        losses = self._losses(self.shared, batch)[0]
+            group['lr'] = rate * group.get('lr_scale', 1)
+        with autocast(self.options, self.device):
+            losses = self.task.losses_of(self.shared, batch, self.device)
         if not torch.isfinite(losses['loss']):
             raise RuntimeError(
                 f'the loss is {losses["loss"].item()} at step {self.progress.step}: lower '
@@ -292,23 +242,8 @@ class Trainer:
         self.optimizer.step()
         self.average.update(self.network, self.progress.step)
         self.progress.step += 1
-        self.progress.samples += len(batch[0]) * self.team.size
+        self.progress.samples += self.task.batch_size(batch) * self.team.size
         return {name: float(value.detach()) for name, value in losses.items()}
-
-    def _train_mode(self) -> None:
-        self.network.train()
-        if self.options.freeze_norm:
-            for module in self.network.modules():
-                if isinstance(module, nn.modules.batchnorm._BatchNorm):
-                    module.eval()
-
-    def _losses(
-        self, network: nn.Module, batch: Batch
-    ) -> tuple[dict[str, Tensor], Tensor, Tensor | None]:
-        color, xyz, labels = (tensor.to(self.device) for tensor in batch)
-        with torch.autocast(self.device.type, torch.bfloat16,
-                            enabled=self.options.precision == 'bf16'):
-            return network_losses(network, color, xyz, labels, self.options)
 
     def _log(self, losses: dict[str, float]) -> None:
         for name, value in losses.items():
@@ -316,7 +251,7 @@ class Trainer:
         if self.progress.step % self.options.log_steps:
             return
         means = self.team.means(self._sums, self.device)
-        self._sums = dict.fromkeys(LOSSES, 0.0)
+        self._sums = dict.fromkeys(self.task.losses, 0.0)
         if self.team.leads:
             self._add(self.curve, {'rate': self.rate(), **means})
             logger.info('step %d, %d samples, %.0f s: loss %.4f', self.progress.step,
@@ -331,32 +266,17 @@ class Trainer:
 
     @torch.no_grad()
     def validate(self) -> float:
-        """Measure the averaged network on validation views; returns overlap_f, NaN without any.
+        """Measure the averaged network; returns the task's best measure, NaN without any data.
 
         Writes a row of validation.csv and the picture validation.png.
         """
-        if self.val_views is None:
+        values = self.task.validate(
+            self.average.network, self.device, self.out / 'validation.png')
+        if not values:
             return math.nan
-        totals = dict.fromkeys((*LOSSES, *MEASURES), 0.0)
-        rows: list[Picture] = []
-        count = 0
-        for batch in validation_batches(self.val_views, self.options, self.preprocessing):
-            count += 1
-            losses, embedding, logits = self._losses(self.average.network, batch)
-            measures = quick_measures(embedding, logits, batch[2].to(self.device))
-            values = {name: float(value) for name, value in losses.items()} | measures
-            totals = {name: total + values[name] for name, total in totals.items()}
-            if len(rows) < self.options.pictures:
-                rows.append(picture_row(
-                    batch[0][0], batch[1][0], batch[2][0], embedding[0],
-                    None if logits is None else logits[0], self.preprocessing))
-        means = {name: total / max(count, 1) for name, total in totals.items()}
-        self._add(self.validation_curve, means)
-        if rows:
-            with suppress(OSError):  # a picture is not worth a training
-                write_rows(self.out / 'validation.png', rows)
-        logger.info('validation at %d samples: %s', self.progress.samples, means)
-        return means['overlap_f']
+        self._add(self.validation_curve, values)
+        logger.info('validation at %d samples: %s', self.progress.samples, values)
+        return values[self.task.best]
 
 
 def shipped_state(network: nn.Module) -> dict[str, Tensor]:

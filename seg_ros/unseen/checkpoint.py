@@ -13,16 +13,15 @@ from typing import Any
 
 from torch import Tensor, nn
 
+from seg_ros.networks.preprocessing import PUBLISHED, SMALL, Preprocessing
 from seg_ros.unseen.network_published import PublishedUcn
 from seg_ros.unseen.network_small import TRAINED, SmallUcn, SmallUcnConfig
-from seg_ros.unseen.preprocessing import PUBLISHED, SMALL, Preprocessing
-from seg_ros.weights import Weights
+from seg_ros.weights import Weights, load_strictly
 
 LOGGER = logging.getLogger(__name__)
 
 ARCHITECTURES = ('ucn_small', 'ucn_resnet34')
 METHOD = 'unseen_objects'
-_NAMED = 50  # keys named in an error before '...'
 
 
 @dataclass(frozen=True, eq=False)
@@ -167,30 +166,3 @@ def published_fusion(state: Mapping[str, Tensor], source: str) -> str:
         return 'early'
     raise ValueError(
         f'{source} has one branch of three inputs: set the option fusion to color or depth')
-
-
-def load_strictly(network: nn.Module, state: Mapping[str, Tensor], source: str) -> None:
-    """Load a state dict; ValueError names missing, extra or misshapen keys (50 at most).
-
-    ``num_batches_tracked`` may be absent: it plays no part in inference.
-    """
-    expected = network.state_dict()
-    problems = _differences(expected, state)
-    if problems:
-        shown = '; '.join(problems[:_NAMED]) + ('; ...' if len(problems) > _NAMED else '')
-        raise ValueError(
-            f'{source} does not fit {type(network).__name__}: {len(problems)} keys differ: '
-            f'{shown}')
-    network.load_state_dict({**expected, **state})
-
-
-def _differences(expected: Mapping[str, Tensor], state: Mapping[str, Tensor]) -> list[str]:
-    problems = [f'missing {key}' for key in expected
-                if key not in state and not key.endswith('num_batches_tracked')]
-    problems += [f'extra {key}' for key in state if key not in expected]
-    for key, value in expected.items():
-        found = state.get(key, value)
-        if tuple(getattr(found, 'shape', ())) != tuple(value.shape):
-            problems.append(
-                f'{key} is {tuple(getattr(found, "shape", ()))}, needed {tuple(value.shape)}')
-    return problems

@@ -17,7 +17,7 @@ import numpy.typing as npt
 
 from seg_ros.core.frame import RgbdFrame
 from seg_ros.core.results import Instances
-from seg_ros.unseen.preprocessing import Preprocessing, xyz_array
+from seg_ros.networks.preprocessing import Preprocessing, xyz_array
 from seg_ros.unseen.refinement import Region
 
 FloatArray = npt.NDArray[np.float32]

@@ -10,5 +10,7 @@ from seg_ros.weights.files import (
     shipped_names,
     weights_path,
 )
+from seg_ros.weights.strict import load_strictly
 
-__all__ = ['Weights', 'load_weights', 'save_weights', 'shipped_names', 'weights_path']
+__all__ = [
+    'Weights', 'load_strictly', 'load_weights', 'save_weights', 'shipped_names', 'weights_path']

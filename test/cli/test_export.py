@@ -7,8 +7,8 @@ import pytest
 import torch
 
 from seg_ros.cli import main
+from seg_ros.networks.inputs import example_inputs
 from seg_ros.unseen.checkpoint import network_of_weights
-from seg_ros.unseen.segmenter import example_inputs
 from seg_ros.weights import load_weights
 
 

@@ -11,11 +11,12 @@ from pathlib import Path
 import pytest
 import torch
 
+from seg_ros.networks.preprocessing import SMALL
 from seg_ros.training.data import BatchPlan, PlannedBatches, ViewFolder, Views
 from seg_ros.training.options import TrainOptions
 from seg_ros.training.parallel import Team
 from seg_ros.training.trainer import WEIGHTS, Trainer
-from seg_ros.unseen.preprocessing import SMALL
+from seg_ros.training.unseen_task import UnseenTask
 from seg_ros.weights import load_weights
 
 OPTIONS = TrainOptions(
@@ -31,10 +32,11 @@ import torch
 from test_parallel import OPTIONS, first_gradients
 from seg_ros.training.parallel import join_team, leave_team
 from seg_ros.training.trainer import Trainer
+from seg_ros.training.unseen_task import UnseenTask
 
 data, out, steps = sys.argv[1:]
 team, device = join_team('cpu')
-trainer = Trainer(data, out, OPTIONS, team=team)
+trainer = Trainer(UnseenTask(OPTIONS), data, out, team=team)
 gradients = first_gradients(trainer)
 if team.leads:
     torch.save(gradients, out + '/gradients.pt')
@@ -46,10 +48,10 @@ leave_team(team)
 def first_gradients(trainer):
     """Return the gradients of the first planned batch, of the loss as it is."""
     batches = PlannedBatches(
-        trainer.train_views, trainer.options, trainer.preprocessing, trainer.team)
-    trainer._train_mode()
-    trainer._losses(trainer.shared, batches[BatchPlan(0, 'full', 64, 48, 4)])[0][
-        'loss'].backward()
+        trainer.task.train_views, trainer.options, trainer.task.preprocessing, trainer.team)
+    trainer.task.train_mode(trainer.network)
+    batch = batches[BatchPlan(0, 'full', 64, 48, 4)]
+    trainer.task.losses_of(trainer.shared, batch, trainer.device)['loss'].backward()
     found = {name: p.grad.clone() for name, p in trainer.network.named_parameters()}
     trainer.network.zero_grad(set_to_none=True)
     return found
@@ -76,7 +78,7 @@ def test_a_batch_that_cannot_be_shared_is_refused(data):
 
 def test_a_team_keeps_no_time_budget(data, tmp_path):
     with pytest.raises(ValueError, match='give samples'):
-        Trainer(data, tmp_path, OPTIONS.replaced(time_budget_s=9.0), team=Team(0, 2))
+        Trainer(UnseenTask(OPTIONS.replaced(time_budget_s=9.0)), data, tmp_path, team=Team(0, 2))
 
 
 def run_two(data, out, steps):
@@ -95,9 +97,9 @@ def run_two(data, out, steps):
 @pytest.mark.slow
 def test_what_two_processes_began_one_ends(data, tmp_path):
     run_two(data, tmp_path / 'two', steps=1)
-    resumed = Trainer(data, tmp_path / 'two', OPTIONS, resume=True)
+    resumed = Trainer(UnseenTask(OPTIONS), data, tmp_path / 'two', resume=True)
     assert resumed.progress.samples == 4
-    whole = Trainer(data, tmp_path / 'one', OPTIONS)
+    whole = Trainer(UnseenTask(OPTIONS), data, tmp_path / 'one')
     assert resumed.run()
     assert whole.run()
     states = [trainer.average.network.state_dict() for trainer in (resumed, whole)]
@@ -112,7 +114,7 @@ def test_what_two_processes_began_one_ends(data, tmp_path):
 def test_two_processes_have_the_gradients_and_the_curve_of_one(data, tmp_path):
     out = tmp_path / 'two'
     run_two(data, out, steps=0)
-    single = Trainer(data, tmp_path / 'one', OPTIONS)
+    single = Trainer(UnseenTask(OPTIONS), data, tmp_path / 'one')
     expected = first_gradients(single)
     found = torch.load(out / 'gradients.pt', weights_only=True)
     for name, value in expected.items():

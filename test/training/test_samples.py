@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from training_views import HEIGHT, WIDTH, plane_heights, view_of
 
 from seg_ros.core.frame import CameraModel
+from seg_ros.networks.preprocessing import SMALL, input_arrays
 from seg_ros.training.options import TrainOptions
 from seg_ros.training.samples import (
     crop_box,
@@ -22,7 +23,6 @@ from seg_ros.training.samples import (
     training_sample,
     validation_sample,
 )
-from seg_ros.unseen.preprocessing import SMALL, input_arrays
 
 
 @pytest.mark.parametrize(('cell', 'expected'), [

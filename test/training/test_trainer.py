@@ -12,13 +12,14 @@ import torch
 from training_views import write_view
 
 from seg_ros.cli import main
-from seg_ros.training.data import BatchPlan, PlannedBatches, ViewFolder, Views
+from seg_ros.networks.preprocessing import SMALL
+from seg_ros.training.data import BatchPlan, PlannedBatches, ViewFolder, Views, batch_plans
 from seg_ros.training.options import TrainOptions, read_train_options
-from seg_ros.training.progress import Progress, batch_plans
+from seg_ros.training.progress import Progress
 from seg_ros.training.state import AveragedModel, Curve, load_checkpoint, save_checkpoint
 from seg_ros.training.trainer import CHECKPOINT, WEIGHTS, Trainer
+from seg_ros.training.unseen_task import UnseenTask
 from seg_ros.unseen.checkpoint import network_of_weights
-from seg_ros.unseen.preprocessing import SMALL
 from seg_ros.weights import load_weights
 
 TINY = TrainOptions(
@@ -41,7 +42,7 @@ def test_overfits_one_view(data, tmp_path):
     options = TINY.replaced(
         samples=80, crop_share=0.0, zoom_max=1.0, drop_color=0.0, drop_depth=0.0,
         learning_rate=5e-3, checkpoint_s=1e9)
-    Trainer(tmp_path / 'one', tmp_path / 'out', options).run()
+    Trainer(UnseenTask(options), tmp_path / 'one', tmp_path / 'out').run()
     losses = [float(row['loss']) for row in curve(tmp_path / 'out')]
     assert len(losses) == 40
     assert np.mean(losses[-5:]) < 0.55 * np.mean(losses[:5])
@@ -49,11 +50,11 @@ def test_overfits_one_view(data, tmp_path):
 
 @pytest.mark.slow
 def test_a_resumed_run_has_the_curve_of_one_that_was_not_stopped(data, tmp_path):
-    Trainer(data, tmp_path / 'whole', TINY).run()
-    first = Trainer(data, tmp_path / 'parts', TINY)
+    Trainer(UnseenTask(TINY), data, tmp_path / 'whole').run()
+    first = Trainer(UnseenTask(TINY), data, tmp_path / 'parts')
     first.run(max_steps=3)
     first.curve.add({'step': 4, 'samples': 8, 'loss': 99.0})  # written after the checkpoint
-    Trainer(data, tmp_path / 'parts', TINY, resume=True).run()
+    Trainer(UnseenTask(TINY), data, tmp_path / 'parts', resume=True).run()
     whole, parts = curve(tmp_path / 'whole'), curve(tmp_path / 'parts')
     assert [row['step'] for row in whole] == [str(step) for step in range(1, 9)]
     assert whole == parts
@@ -65,7 +66,7 @@ def test_a_resumed_run_has_the_curve_of_one_that_was_not_stopped(data, tmp_path)
 
 @pytest.mark.slow
 def test_a_run_killed_at_any_time_goes_on(data, tmp_path, monkeypatch):
-    trainer = Trainer(data, tmp_path, TINY)
+    trainer = Trainer(UnseenTask(TINY), data, tmp_path)
 
     def killed(*_args, **_kwargs):
         raise KeyboardInterrupt
@@ -75,14 +76,14 @@ def test_a_run_killed_at_any_time_goes_on(data, tmp_path, monkeypatch):
     with pytest.raises(KeyboardInterrupt):
         trainer.run(max_steps=1)
     monkeypatch.undo()
-    resumed = Trainer(data, tmp_path, TINY, resume=True)
+    resumed = Trainer(UnseenTask(TINY), data, tmp_path, resume=True)
     assert resumed.progress.step == 2
     resumed.run()
     assert resumed.progress.samples == TINY.samples
 
 
 def test_weights_of_a_training_are_complete(data, tmp_path):
-    Trainer(data, tmp_path, TINY.replaced(samples=2, fusion='early')).run()
+    Trainer(UnseenTask(TINY.replaced(samples=2, fusion='early')), data, tmp_path).run()
     weights = load_weights(tmp_path / WEIGHTS, method='unseen_objects')
     loaded = network_of_weights(weights)
     assert (loaded.input_size, loaded.fusion) == ((64, 48), 'early')
@@ -90,7 +91,7 @@ def test_weights_of_a_training_are_complete(data, tmp_path):
 
 
 def test_validation_has_the_losses_of_the_averaged_network(data, tmp_path):
-    trainer = Trainer(data, tmp_path, TINY)
+    trainer = Trainer(UnseenTask(TINY), data, tmp_path)
     trainer.validate()
     row = curve(tmp_path, 'validation.csv')[0]
     expected = (10 * float(row['intra']) + 10 * float(row['inter'])
@@ -112,7 +113,7 @@ def test_crops_come_first_and_the_zoom_stage_has_its_own(stage, kinds):
 @pytest.mark.parametrize(('step', 'samples', 'share'), [
     (0, 0, 0.5 * 1.0), (1, 0, 1.0), (1, 8, 0.01 + 0.99 * 0.5), (1, 16, 0.01)])
 def test_rate_warms_up_and_follows_a_cosine(data, tmp_path, step, samples, share):
-    trainer = Trainer(data, tmp_path, TINY)
+    trainer = Trainer(UnseenTask(TINY), data, tmp_path)
     trainer.progress.step, trainer.progress.samples = step, samples
     assert trainer.rate() == pytest.approx(TINY.learning_rate * share)
 
@@ -175,7 +176,7 @@ def test_a_checkpoint_is_one_or_refused(tmp_path):
 def test_an_output_folder_in_use_is_refused(data, tmp_path):
     (tmp_path / CHECKPOINT).write_bytes(b'')
     with pytest.raises(ValueError, match='add --resume'):
-        Trainer(data, tmp_path, TINY)
+        Trainer(UnseenTask(TINY), data, tmp_path)
 
 
 @pytest.mark.parametrize(('words', 'message'), [
@@ -216,12 +217,12 @@ def test_options_of_a_file_that_is_no_mapping_are_refused(tmp_path):
     path = tmp_path / 'x.yaml'
     path.write_text('- 1')
     with pytest.raises(ValueError, match='must hold a mapping'):
-        read_train_options(path, {})
+        read_train_options(path, {}, TrainOptions)
 
 
 def test_a_loss_that_is_not_finite_stops_the_training(data, tmp_path):
-    trainer = Trainer(data, tmp_path, TINY)
-    color, xyz, labels = next(iter([PlannedBatches(trainer.train_views, TINY, SMALL)[
+    trainer = Trainer(UnseenTask(TINY), data, tmp_path)
+    color, xyz, labels = next(iter([PlannedBatches(trainer.task.train_views, TINY, SMALL)[
         BatchPlan(0, 'full', 64, 48, 2)]]))
     with pytest.raises(RuntimeError, match='the loss is nan at step 0'):
         trainer.train_step((color * math.nan, xyz, labels))

@@ -21,6 +21,7 @@ from training_views import HEIGHT, WIDTH, view_of, write_view
 from seg_ros.cli import main
 from seg_ros.cli.train import data_shares
 from seg_ros.core.io import write_camera, write_labels
+from seg_ros.networks.preprocessing import PUBLISHED, SMALL
 from seg_ros.synthetic.sensor import corrupt_depth
 from seg_ros.training import trainer as trainer_module
 from seg_ros.training.card import write_card
@@ -30,8 +31,8 @@ from seg_ros.training.pictures import embedding_picture, label_picture
 from seg_ros.training.samples import training_sample
 from seg_ros.training.state import Best, save_checkpoint
 from seg_ros.training.trainer import BEST, CHECKPOINT, WEIGHTS, Trainer
+from seg_ros.training.unseen_task import UnseenTask
 from seg_ros.unseen.checkpoint import build_network, metadata_of, network_of_weights
-from seg_ros.unseen.preprocessing import PUBLISHED, SMALL
 from seg_ros.weights import load_weights, save_weights
 
 TINY = TrainOptions(
@@ -107,7 +108,7 @@ def test_views_without_objects_train_too(tmp_path):
     (tmp_path / 'train').mkdir()
     for path in tmp_path.glob('a-*'):
         path.rename(tmp_path / 'train' / path.name)
-    trainer = Trainer(tmp_path, tmp_path / 'out', TINY.replaced(samples=2))
+    trainer = Trainer(UnseenTask(TINY.replaced(samples=2)), tmp_path, tmp_path / 'out')
     assert trainer.run()
 
 
@@ -160,9 +161,9 @@ def test_frames_without_labels_are_not_listed(tmp_path):
 def test_several_data_sets_join(data, tmp_path):
     (tmp_path / 'train').mkdir()
     own_frame(tmp_path / 'train')
-    trainer = Trainer([data, tmp_path], tmp_path / 'out', TINY.replaced(samples=2))
-    assert len(trainer.train_views) == 5
-    assert trainer.train_views.view(4).clean is False
+    trainer = Trainer(UnseenTask(TINY.replaced(samples=2)), [data, tmp_path], tmp_path / 'out')
+    assert len(trainer.task.train_views) == 5
+    assert trainer.task.train_views.view(4).clean is False
     trainer.run()
     told = load_weights(tmp_path / 'out' / WEIGHTS, method='unseen_objects').metadata['training']
     assert [(one['views'], one['noise']) for one in told['data']] == [(4, True), (1, False)]
@@ -170,7 +171,7 @@ def test_several_data_sets_join(data, tmp_path):
 
 def test_a_full_disk_keeps_the_last_checkpoint_and_the_training_goes_on(
         data, tmp_path, monkeypatch, caplog):
-    trainer = Trainer(data, tmp_path, TINY)
+    trainer = Trainer(UnseenTask(TINY), data, tmp_path)
     trainer.run(max_steps=1)
     before = (tmp_path / CHECKPOINT).read_bytes()
     calls = []
@@ -209,9 +210,9 @@ def test_a_checkpoint_that_does_not_fit_leaves_nothing_behind(tmp_path, monkeypa
 
 def test_rows_of_several_steps_are_the_same_after_a_resume(data, tmp_path):
     options = TINY.replaced(log_steps=3, samples=12, validation_frames=0)
-    Trainer(data, tmp_path / 'whole', options).run()
-    Trainer(data, tmp_path / 'parts', options).run(max_steps=2)
-    Trainer(data, tmp_path / 'parts', options, resume=True).run()
+    Trainer(UnseenTask(options), data, tmp_path / 'whole').run()
+    Trainer(UnseenTask(options), data, tmp_path / 'parts').run(max_steps=2)
+    Trainer(UnseenTask(options), data, tmp_path / 'parts', resume=True).run()
     whole, parts = (
         [line.split(',')[3:] for line in (tmp_path / run / 'curves.csv').read_text().split()]
         for run in ('whole', 'parts'))
@@ -220,7 +221,7 @@ def test_rows_of_several_steps_are_the_same_after_a_resume(data, tmp_path):
 
 
 def test_the_last_validation_counts_and_comes_once(data, tmp_path):
-    trainer = Trainer(data, tmp_path, TINY.replaced(samples=6, validation_samples=4))
+    trainer = Trainer(UnseenTask(TINY.replaced(samples=6, validation_samples=4)), data, tmp_path)
     trainer.run()
     steps = [line.split(',')[0] for line in (tmp_path / 'validation.csv').read_text().split()[1:]]
     assert steps == ['2', '3']
@@ -234,14 +235,15 @@ def test_weights_of_another_network_than_asked_for_are_refused(data, tmp_path):
     save_weights(path, network.state_dict(), metadata_of(network, 'ucn_small', (64, 48)))
     init = load_weights(path, method='unseen_objects')
     with pytest.raises(ValueError, match='is of architecture ucn_small, asked for ucn_resnet34'):
-        Trainer(data, tmp_path / 'out', TINY.replaced(architecture='ucn_resnet34'), init=init)
+        Trainer(UnseenTask(TINY.replaced(architecture='ucn_resnet34')), data, tmp_path / 'out',
+                init=init)
     with pytest.raises(ValueError, match='weights of fusion add cannot start .* of fusion cat'):
-        Trainer(data, tmp_path / 'out', TINY.replaced(fusion='cat'), init=init)
+        Trainer(UnseenTask(TINY.replaced(fusion='cat')), data, tmp_path / 'out', init=init)
 
 
 def test_patience_ends_a_training_and_the_best_weights_stay(data, tmp_path, monkeypatch):
     values = iter([0.5, 0.7, 0.6, 0.6, 0.9])
-    trainer = Trainer(data, tmp_path, TINY.replaced(samples=100, patience=2))
+    trainer = Trainer(UnseenTask(TINY.replaced(samples=100, patience=2)), data, tmp_path)
     monkeypatch.setattr(trainer, 'validate', lambda: next(values))
     assert trainer.run()
     assert trainer.progress.samples == 8  # four validations, two samples each
@@ -265,9 +267,9 @@ def test_weights_to_start_from_say_which_network(data, tmp_path):
     save_weights(path, network.state_dict(), metadata_of(network, 'ucn_small', (64, 48)))
     options = TINY.replaced(samples=2)
     init = load_weights(path, method='unseen_objects')
-    trainer = Trainer(data, tmp_path / 'out', options, init=init)
+    trainer = Trainer(UnseenTask(options), data, tmp_path / 'out', init=init)
     trainer.run(max_steps=1)
-    again = Trainer(data, tmp_path / 'out', options, resume=True)
+    again = Trainer(UnseenTask(options), data, tmp_path / 'out', resume=True)
     for one in (trainer, again):
         assert one.network.config == network.config
         assert one.started_from == 'old.safetensors'
@@ -300,7 +302,7 @@ def test_tensorboard_gets_the_curves(data, tmp_path):
     pytest.importorskip('tensorboard', reason='tensorboard is not installed (extra train)')
     from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
-    Trainer(data, tmp_path, TINY.replaced(samples=4, tensorboard=True)).run()
+    Trainer(UnseenTask(TINY.replaced(samples=4, tensorboard=True)), data, tmp_path).run()
     events = EventAccumulator(str(tmp_path / 'tensorboard'))
     events.Reload()
     rows = (tmp_path / 'curves.csv').read_text().splitlines()
@@ -313,7 +315,7 @@ def test_tensorboard_gets_the_curves(data, tmp_path):
 
 
 def test_validation_leaves_a_picture_of_all_that_matters(data, tmp_path):
-    Trainer(data, tmp_path, TINY.replaced(samples=2, pictures=2)).run()
+    Trainer(UnseenTask(TINY.replaced(samples=2, pictures=2)), data, tmp_path).run()
     picture = cv2.imread(str(tmp_path / 'validation.png'))
     assert picture.shape == (2 * 48, 5 * 64, 3)
     truth = picture[:48, 2 * 64:3 * 64]
@@ -342,7 +344,7 @@ def test_a_colour_picture_is_what_went_into_the_network(preprocessing):
 
 
 def test_frozen_norms_keep_their_statistics(data, tmp_path):
-    trainer = Trainer(data, tmp_path, TINY.replaced(samples=2, freeze_norm=True))
+    trainer = Trainer(UnseenTask(TINY.replaced(samples=2, freeze_norm=True)), data, tmp_path)
     before = {key: value.clone() for key, value in trainer.network.state_dict().items()
               if 'running' in key}
     trainer.run()
@@ -353,7 +355,7 @@ def test_frozen_norms_keep_their_statistics(data, tmp_path):
 
 def test_the_card_tells_how_the_weights_were_made(data, tmp_path):
     trainer = Trainer(
-        data, tmp_path, TINY.replaced(samples=2, learning_rate=0.004), shares=[2])
+        UnseenTask(TINY.replaced(samples=2, learning_rate=0.004)), data, tmp_path, shares=[2])
     trainer.run()
     text = write_card(tmp_path, trainer.metadata(), ['seg_ros', 'train', 'x']).read_text()
     for part in ('seg_ros train x', 'random weights', '2 samples', 'seed 0',
@@ -387,7 +389,7 @@ def test_zoom_samples_are_squares_that_hold_an_object():
 
 
 def test_metadata_can_be_written_as_json(data, tmp_path):
-    trainer = Trainer(data, tmp_path, TINY)
+    trainer = Trainer(UnseenTask(TINY), data, tmp_path)
     told = json.loads(json.dumps(trainer.metadata()))
     assert told['training']['options']['samples'] == 8
     assert told['config']['contact_head'] is True

@@ -10,8 +10,8 @@ import torch
 from torch.nn.functional import normalize
 
 from seg_ros.core.frame import CameraModel, RgbdFrame
+from seg_ros.networks.preprocessing import Preprocessing
 from seg_ros.unseen.clustering import ShiftDefaults
-from seg_ros.unseen.preprocessing import Preprocessing
 from seg_ros.unseen.segmenter import Stage
 
 DIM = 16

@@ -8,17 +8,16 @@ from pathlib import Path
 import pytest
 import torch
 
+from seg_ros.networks.preprocessing import PUBLISHED, SMALL
 from seg_ros.unseen.checkpoint import (
     build_network,
-    load_strictly,
     metadata_of,
     network_of_weights,
     one_branch_of,
     published_fusion,
     published_layout,
 )
-from seg_ros.unseen.preprocessing import PUBLISHED, SMALL
-from seg_ros.weights import Weights, load_weights, save_weights
+from seg_ros.weights import Weights, load_strictly, load_weights, save_weights
 
 TINY = {'fusion': 'depth', 'embedding_dim': 8, 'widths': (4, 8, 8, 8, 8), 'head_width': 8}
 

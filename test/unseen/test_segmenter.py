@@ -11,9 +11,10 @@ from tabletop import camera_of, frame_of, knowing_stage, raised_boxes
 from seg_ros.core.frame import RgbdFrame
 from seg_ros.core.options import Options
 from seg_ros.evaluation.unseen_metrics import evaluate_frame
+from seg_ros.networks.inputs import network_size
 from seg_ros.unseen.checkpoint import build_network, metadata_of
 from seg_ros.unseen.options import UnseenOptions
-from seg_ros.unseen.segmenter import UnseenSegmenter, load_unseen, network_size
+from seg_ros.unseen.segmenter import UnseenSegmenter, load_unseen
 from seg_ros.weights import save_weights
 
 BOXES = [(0.1, 0.2, 0.35, 0.6), (0.45, 0.3, 0.6, 0.7), (0.7, 0.5, 0.85, 0.9)]

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from tabletop import raised_boxes
 
 from seg_ros.core.results import Instances
-from seg_ros.unseen.preprocessing import Preprocessing
+from seg_ros.networks.preprocessing import Preprocessing
 from seg_ros.unseen.refinement import Region
 from seg_ros.unseen.zoom import (
     Crop,

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from seg_ros.core.frame import CameraModel
-from seg_ros.unseen.preprocessing import (
+from seg_ros.networks.preprocessing import (
     PUBLISHED,
     SMALL,
     Preprocessing,
