@@ -21,6 +21,8 @@ DEFAULT_METHOD = 'unseen_objects'
 class Segmenter(Protocol):
     """Segment frames; made by ``load``, used from one thread.
 
+    A frame without depth is refused by a segmenter that ``needs_depth``; another one takes frames
+    with and without it, in any order: its results have boxes in space where there is depth.
     ``options`` may be replaced between frames; ``timings`` holds the seconds of each stage of the
     last call; ``device`` and ``backend`` say where the network runs.
     """

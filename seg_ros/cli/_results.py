@@ -18,7 +18,7 @@ from seg_ros.bags.writer import BagWriter
 from seg_ros.cli._inputs import NamedFrame
 from seg_ros.core.drawing import draw_overlay
 from seg_ros.core.frame import RgbdFrame
-from seg_ros.core.io import write_atomically, write_color, write_labels
+from seg_ros.core.io import labels_of_16_bits, write_atomically, write_color, write_labels
 from seg_ros.core.objects import describe_objects, write_objects
 from seg_ros.core.results import Instances, SemanticMap
 
@@ -96,7 +96,7 @@ class ResultBag:
         stamp_ns = frame.stamp_ns or named.log_time_ns
         seen, picture = at_input(named, frame, result)
         for topic, pixels, encoding in (
-            (self._label, seen.id_image().astype(np.uint16), 'mono16'),
+            (self._label, labels_of_16_bits(seen.id_image()), 'mono16'),
             (self._overlay, picture, 'rgb8'),
         ):
             message = self._image(pixels, encoding, stamp_ns, frame.frame_id)

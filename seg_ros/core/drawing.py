@@ -5,6 +5,8 @@
 
 from __future__ import annotations
 
+import math
+
 import cv2
 import numpy as np
 import numpy.typing as npt
@@ -68,7 +70,7 @@ def _draw_ids(picture: npt.NDArray[np.uint8], instances: Instances) -> None:
     for row, box in enumerate(instances.boxes_xyxy().astype(int)):
         if box[2] <= box[0]:
             continue
-        text = _caption(instances, row)
+        text = caption(instances, row)
         x, y = _inmost_point(instances.labels, row + 1, box)
         (width, height), _ = cv2.getTextSize(text, cv2.FONT_HERSHEY_SIMPLEX, scale, 1)
         x = int(np.clip(x - width // 2, 0, max(0, picture.shape[1] - width)))
@@ -92,10 +94,17 @@ def _inmost_point(
     return int(x) - 1 + int(x1), int(y) - 1 + int(y1)
 
 
-def _caption(instances: Instances, row: int) -> str:
-    name = instances.class_names[int(instances.class_ids[row])]
+def caption(instances: Instances, row: int) -> str:
+    """Return '3 mug 0.93': an object's id, class and score; of the one class 'object' its id.
+
+    A score that is NaN is left out.
+    """
     number = str(int(instances.ids[row]))
-    return number if name == 'object' else f'{name} {number}'
+    if tuple(instances.class_names) == ('object',):
+        return number
+    text = f'{number} {instances.class_names[int(instances.class_ids[row])]}'
+    score = float(instances.scores[row])
+    return text if math.isnan(score) else f'{text} {score:.2f}'
 
 
 def draw_depth(depth_m: npt.NDArray[np.float32]) -> npt.NDArray[np.uint8]:

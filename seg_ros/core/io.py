@@ -205,9 +205,14 @@ def write_depth(path: str | Path, depth_m: npt.NDArray[np.float32]) -> None:
 
 def write_labels(path: str | Path, labels: npt.NDArray[np.integer]) -> None:
     """Write (H, W) labels 0..65535 as a 16-bit PNG; ValueError beyond."""
+    _write_image(path, labels_of_16_bits(labels))
+
+
+def labels_of_16_bits(labels: npt.NDArray[np.integer]) -> npt.NDArray[np.uint16]:
+    """Return (H, W) labels as uint16; ValueError for those that are not within 0..65535."""
     if labels.size and not 0 <= labels.min() <= labels.max() <= 65535:
-        raise ValueError(f'labels {labels.min()}..{labels.max()}: a 16-bit PNG holds 0..65535')
-    _write_image(path, labels.astype(np.uint16))
+        raise ValueError(f'labels {labels.min()}..{labels.max()}: a 16-bit image holds 0..65535')
+    return labels.astype(np.uint16)
 
 
 def write_frame(folder: str | Path, name: str, frame: RgbdFrame) -> None:

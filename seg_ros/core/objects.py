@@ -30,7 +30,7 @@ def describe_objects(frame: RgbdFrame, instances: Instances) -> list[dict[str, A
         {
             'id': int(instances.ids[row]),
             'class': instances.class_names[int(instances.class_ids[row])],
-            'score': _score(float(instances.scores[row])),
+            'score': score_for_json(float(instances.scores[row])),
             'box_xyxy': boxes[row].astype(int).tolist(),
             'area_px': int(areas[row]),
             'centroid_m': _rounded(centroids[row]),
@@ -53,7 +53,8 @@ def centroids_cam(frame: RgbdFrame, instances: Instances) -> npt.NDArray[np.floa
         return np.stack(sums, axis=1) / number[:, None]
 
 
-def _score(value: float) -> float | None:
+def score_for_json(value: float) -> float | None:
+    """Return a score with four digits, None for NaN, which JSON does not have."""
     return None if math.isnan(value) else round(value, 4)
 
 

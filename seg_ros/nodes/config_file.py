@@ -40,7 +40,7 @@ def yaml_value(value: object) -> str:
     if isinstance(value, bool):
         return str(value).lower()
     if isinstance(value, str):
-        return f"'{value}'"
+        return "'" + value.replace("'", "''") + "'"
     # YAML 1.1 reads 1e-07 as a string: its mantissa needs a point.
     text = repr(value)
     return text.replace('e', '.0e') if 'e' in text and '.' not in text else text

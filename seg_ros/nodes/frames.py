@@ -5,7 +5,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -34,28 +34,38 @@ class Prepared:
     """Hold a frame ready to segment, its input's colour image, header and way back.
 
     ``color`` is as it came; ``frame`` is undistorted where the camera is raw and distorted, and
-    ``to_input`` brings labels of the frame to the input's pixels.
+    ``to_input`` brings labels of the frame to the input's pixels. ``depth_trouble`` says why depth
+    that came was left out, '' where it was not.
     """
 
     frame: RgbdFrame
     color: npt.NDArray[np.uint8]
     header: Header
     rectifier: Rectifier | None = None
+    depth_trouble: str = ''
 
     def to_input(self, labels: npt.NDArray[Any]) -> npt.NDArray[Any]:
         """Return labels (H, W) at the input image's pixels."""
         return labels if self.rectifier is None else self.rectifier.labels_to_raw(labels)
 
+    def without_depth(self, trouble: str) -> Prepared:
+        """Return the same for colour alone, with the reason."""
+        return replace(self, frame=replace(self.frame, depth=None), depth_trouble=trouble)
+
 
 class FrameBuilder:
     """Build frames from messages; keeps what depends on the camera alone.
 
-    ``rectified`` says whether images are free of distortion; ``needs_depth`` whether the method
-    takes depth. Used from one thread.
+    ``rectified`` says whether images are free of distortion; ``needs_depth`` whether a frame must
+    have depth. Else it is of colour alone, unless depth is ``optional_depth``: then it has depth
+    where that came and can be used. Used from one thread.
     """
 
-    def __init__(self, *, needs_depth: bool, rectified: bool) -> None:
+    def __init__(
+        self, *, needs_depth: bool, rectified: bool, optional_depth: bool = False
+    ) -> None:
         self._needs_depth = needs_depth
+        self.optional_depth = optional_depth
         self._rectified = rectified
         self._key: tuple[Any, ...] | None = None
         self._camera: CameraModel | None = None
@@ -64,18 +74,29 @@ class FrameBuilder:
     def build(self, color: Image, depth: Image | None, info: CameraInfo | None) -> Prepared:
         """Return the frame of one set of messages; BadFrame says what is wrong and what to do."""
         rgb = _counted('color', color_from_image, color)
-        if not self._needs_depth:
-            frame = RgbdFrame(rgb, None, None, stamp_ns(color.header), color.header.frame_id)
-            return Prepared(frame, rgb, color.header)
+        frame = RgbdFrame(rgb, None, None, stamp_ns(color.header), color.header.frame_id)
+        alone = Prepared(frame, rgb, color.header)
+        if self._needs_depth:
+            return self._with_depth(alone, color, depth, info)
+        if not self.optional_depth or depth is None:
+            return alone
+        try:
+            return self._with_depth(alone, color, depth, info)
+        except BadFrame as error:
+            return alone.without_depth(str(error))
+
+    def _with_depth(
+        self, alone: Prepared, color: Image, depth: Image | None, info: CameraInfo | None
+    ) -> Prepared:
         if depth is None or info is None:
             raise BadFrame('camera_info', 'no camera_info has come yet: depth needs intrinsics')
         depth_m = self._depth(depth, color)
         camera, rectifier = self._camera_of(info, color)
-        seen = rgb
+        seen = alone.color
         if rectifier is not None:
-            seen, depth_m = rectifier.color(rgb), rectifier.depth(depth_m)
-        frame = RgbdFrame(seen, depth_m, camera, stamp_ns(color.header), color.header.frame_id)
-        return Prepared(frame, rgb, color.header, rectifier)
+            seen, depth_m = rectifier.color(seen), rectifier.depth(depth_m)
+        frame = replace(alone.frame, color=seen, depth=depth_m, camera=camera)
+        return replace(alone, frame=frame, rectifier=rectifier)
 
     def _depth(self, depth: Image, color: Image) -> npt.NDArray[np.float32]:
         depth_m = _counted('depth', depth_from_image, depth)

@@ -11,7 +11,7 @@ from geometry_msgs.msg import Point, Pose, PoseArray, Quaternion, Vector3
 from std_msgs.msg import ColorRGBA, Header
 from visualization_msgs.msg import Marker, MarkerArray
 
-from seg_ros.core.drawing import instance_colors
+from seg_ros.core.drawing import caption, instance_colors
 from seg_ros.core.frame import CameraModel, RgbdFrame
 from seg_ros.core.geometry import OrientedBox, oriented_box
 from seg_ros.core.results import Instances
@@ -94,7 +94,7 @@ class MarkerBuilder:
             number = int(instances.ids[row])
             shown.add(number)
             markers.append(_cube(header, number, box, colors[row]))
-            markers.append(_text(header, number, box, _caption(instances, row)))
+            markers.append(_text(header, number, box, caption(instances, row)))
         gone = self._deletions(header, self._shown - shown)
         self._shown = shown
         return MarkerArray(markers=gone + markers)
@@ -121,19 +121,14 @@ def _cube(
                   pose=pose_of(box), scale=size, color=_rgba(rgb, 0.5))
 
 
-def _text(header: Header, number: int, box: OrientedBox, caption: str) -> Marker:
+def _text(header: Header, number: int, box: OrientedBox, text: str) -> Marker:
     """Return the caption above the box: up in an optical frame is -y."""
     reach = float(np.abs(box.axes[1] * box.size).sum()) / 2
     place = box.center - np.array([0.0, reach + _TEXT_HEIGHT_M, 0.0])
     pose = Pose(position=Point(x=float(place[0]), y=float(place[1]), z=float(place[2])))
     return Marker(header=header, ns='text', id=number, type=Marker.TEXT_VIEW_FACING,
                   action=Marker.ADD, pose=pose, scale=Vector3(z=_TEXT_HEIGHT_M),
-                  color=_rgba(np.ones(3), 1.0), text=caption)
-
-
-def _caption(instances: Instances, row: int) -> str:
-    name = instances.class_names[int(instances.class_ids[row])]
-    return f'{name} {int(instances.ids[row])}'
+                  color=_rgba(np.ones(3), 1.0), text=text)
 
 
 def _rgba(rgb: npt.NDArray[np.floating], alpha: float) -> ColorRGBA:

@@ -34,6 +34,14 @@ class NodeOptions(Options):
     input_geometry: str = option(
         'auto', 'Whether input images are rectified; auto: a topic named *rect* is, others are '
         'raw and undistorted by D', choices=('auto', 'rectified', 'raw'), live=False)
+    depth: str = option(
+        'auto', 'Whether depth is used. auto: it is required by methods that need it; others take '
+        'it for boxes, points and poses of objects while it comes, and go on with colour alone '
+        'where it stays away. required: no frame without depth. ignored: colour alone',
+        choices=('auto', 'required', 'ignored'), live=False)
+    depth_timeout: float = option(
+        0.4, 'Longest wait in seconds for the depth of a colour image where depth may stay away; '
+        'more than aligned depth takes to come', minimum=0.05, maximum=10.0)
     sync_slop: float = option(
         0.02, 'Largest difference of colour and depth stamps in seconds', minimum=0.0, maximum=1.0)
     max_frame_age: float = option(

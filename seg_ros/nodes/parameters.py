@@ -150,11 +150,19 @@ class NodeParameters:
         return node, method, set(ours)
 
 
+def _as_text(spec: OptionSpec, value: Any) -> str:
+    """Return how to write a word that YAML reads as a number or truth value, else ''."""
+    if spec.type is not str or not isinstance(value, (bool, int, float)):
+        return ''
+    return f": write it as '{value}' in YAML, as \"'{value}'\" in a shell"
+
+
 def _checked(spec: OptionSpec, value: Any) -> None:
     """Raise ValueError for a value that a parameter of the option cannot take."""
     whole_for_float = spec.type is float and type(value) is int
     if type(value) is not spec.type and not whole_for_float:
         raise ValueError(
             f'{spec.name} is {value!r}, a value of type {spec.type.__name__} is accepted'
+            + _as_text(spec, value)
         )
     spec.checked(value)

@@ -12,7 +12,7 @@ from collections.abc import Callable
 from typing import Any
 
 from seg_ros.core.options import Options
-from seg_ros.core.results import Instances
+from seg_ros.core.results import Instances, SemanticMap
 from seg_ros.nodes.answers import Call, SegmentService
 from seg_ros.nodes.frames import BadFrame, FrameBuilder, Prepared
 from seg_ros.nodes.identities import Identities, PerFrame
@@ -111,6 +111,9 @@ class Pipeline:
         if newest is not None and newest.arrival_s >= oldest_s:
             call.oldest_s = newest.arrival_s
             self._worker.offer(newest)
+        else:
+            # A colour image that came before the call may still wait for its depth.
+            call.oldest_s = oldest_s
 
     def is_waiting_for_frame(self, call: Call) -> bool:
         """Return whether no frame fresh enough for a call has come."""
@@ -193,7 +196,8 @@ class Pipeline:
             answer = bool(calls) or settings.mode == 'on_request'
             self.publishers.publish(result, settings, answer=answer)
             if is_new:
-                self.statistics.finished(time.monotonic() - pair.arrival_s)
+                self.statistics.finished(time.monotonic() - pair.arrival_s,
+                                         has_depth=result.prepared.frame.depth is not None)
         self._service.answer(calls, True, reply_text(result) if calls else '')
 
     def _take_options(self) -> None:
@@ -206,15 +210,25 @@ class Pipeline:
         prepared = self.builder.build(pair.color, pair.depth, self.camera_info)
         self._warn_of_frames(pair, prepared)
         began = time.monotonic()
-        try:
-            found = self.segmenter.segment(prepared.frame)
-        except ValueError as error:
-            raise BadFrame('segmenter', str(error)) from error
+        prepared, found = self._found(prepared)
         self.statistics.segment_took(time.monotonic() - began)
+        if prepared.depth_trouble:
+            text = f'depth is left out, colour alone is segmented: {prepared.depth_trouble}'
+            self.statistics.warned(text)
+            self._log.warn('depth', text)
         if isinstance(found, Instances):
             with self._publishing:
                 found = self._identities.update(found, prepared.frame)
         return Result(prepared, found)
+
+    def _found(self, prepared: Prepared) -> tuple[Prepared, Instances | SemanticMap]:
+        """Segment a frame; one whose depth is refused but optional, by its colour alone."""
+        try:
+            return prepared, self.segmenter.segment(prepared.frame)
+        except ValueError as error:
+            if not self.builder.optional_depth or prepared.frame.depth is None:
+                raise BadFrame('segmenter', str(error)) from error
+            return self._found(prepared.without_depth(str(error)))
 
     def _warn_of_frames(self, pair: Pair, prepared: Prepared) -> None:
         """Warn of frame_ids that make results useless or doubtful; the frame is used."""
@@ -232,14 +246,19 @@ class Pipeline:
 
 
 def reply_text(result: Result) -> str:
-    """Return the JSON of a ``~/segment`` reply: stamp, frame, ids, those with a pose, count."""
+    """Return the JSON of a ``~/segment`` reply: stamp, frame, ids, count, classes.
+
+    ``classes`` and for objects ``scores`` are in the order of ``ids``, ascending; ``pose_ids`` are
+    the ids of ``~/poses``.
+    """
     ids = result.object_ids()
     reply: dict[str, Any] = {
-        'stamp': {'sec': result.header.stamp.sec, 'nanosec': result.header.stamp.nanosec},
-        'frame_id': result.header.frame_id,
+        **result.origin(),
         'ids': ids,
         'count': len(ids),
+        'classes': result.object_classes(),
     }
     if isinstance(result.found, Instances):
+        reply['scores'] = result.object_scores()
         reply['pose_ids'] = pose_array(result.header, result.instances, result.boxes)[1]
     return json.dumps(reply)

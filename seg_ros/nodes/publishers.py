@@ -19,6 +19,7 @@ from visualization_msgs.msg import MarkerArray
 
 from seg_ros.core.drawing import draw_overlay
 from seg_ros.core.geometry import OrientedBox
+from seg_ros.core.objects import score_for_json
 from seg_ros.core.results import Instances, SemanticMap
 from seg_ros.nodes import qos
 from seg_ros.nodes.conversions import ENCODINGS, image_from_array
@@ -28,13 +29,15 @@ from seg_ros.nodes.node_options import NodeOptions
 from seg_ros.nodes.pointcloud import object_cloud
 
 # What a caller of ~/segment finds whoever subscribes.
-ANSWERED = ('label', 'mask', 'points', 'poses')
+ANSWERED = ('label', 'mask', 'points', 'poses', 'class_names')
 _COMMON = {'label': (Image, qos.latched), 'mask': (Image, qos.latched)}
-_OBJECTS = {
+_NAMES = {'class_names': (String, qos.latched)}
+# These need depth.
+_IN_SPACE = {
     'poses': (PoseArray, qos.latched), 'points': (PointCloud2, qos.latched),
     'markers': (MarkerArray, qos.reliable)}
 _PICTURE = {'overlay': (Image, qos.reliable)}
-_CLASSES = {'confidence': (Image, qos.reliable), 'class_names': (String, qos.latched)}
+_CONFIDENCE = {'confidence': (Image, qos.reliable)}
 
 
 @dataclass
@@ -73,14 +76,33 @@ class Result:
         if isinstance(self.found, Instances):
             return replace(self.found, labels=self.prepared.to_input(self.found.labels))
         numbers = np.arange(1, len(self.found.class_names), dtype=np.int32)
-        return Instances(self.ids, np.ones(len(numbers), np.float32), numbers, numbers,
+        return Instances(self.ids, np.full(len(numbers), np.nan, np.float32), numbers, numbers,
                          tuple(self.found.class_names))
+
+    def origin(self) -> dict[str, Any]:
+        """Return the header as JSON has it: stamp and frame_id."""
+        stamp = self.header.stamp
+        return {'stamp': {'sec': stamp.sec, 'nanosec': stamp.nanosec},
+                'frame_id': self.header.frame_id}
 
     def object_ids(self) -> list[int]:
         """Return the ascending ids of the objects, or the classes that occur."""
         if isinstance(self.found, Instances):
             return sorted(int(number) for number in self.found.ids)
         return [int(number) for number in np.unique(self.found.labels)]
+
+    def object_classes(self) -> list[str]:
+        """Return the class names in the order of ``object_ids``."""
+        names = self.found.class_names
+        if not isinstance(self.found, Instances):
+            return [names[number] for number in self.object_ids()]
+        rows = np.argsort(self.found.ids)
+        return [names[int(number)] for number in self.found.class_ids[rows]]
+
+    def object_scores(self) -> list[float | None]:
+        """Return the objects' scores in the order of ``object_ids``, None for NaN."""
+        rows = np.argsort(self.instances.ids)
+        return [score_for_json(float(score)) for score in self.instances.scores[rows]]
 
 
 def label_message(result: Result, encoding: str) -> Image:
@@ -109,19 +131,33 @@ def confidence_message(result: Result) -> Image:
     return image_from_array(result.prepared.to_input(best), 'mono8', result.header)
 
 
+def names_message(result: Result) -> String:
+    """Return ``~/class_names`` as JSON: the list of classes, or for objects what each id is.
+
+    The latter is ``{"stamp", "frame_id", "objects": {"3": {"class": "mug", "score": 0.93}}}``,
+    the ids as in ``~/label``.
+    """
+    if not isinstance(result.found, Instances):
+        return String(data=json.dumps(list(result.found.class_names)))
+    rows = zip(result.object_ids(), result.object_classes(), result.object_scores(), strict=True)
+    objects = {str(number): {'class': name, 'score': score} for number, name, score in rows}
+    return String(data=json.dumps({**result.origin(), 'objects': objects}))
+
+
 class Publishers:
     """Own the output topics of a node and publish what is wanted of a result.
 
-    ``kind`` is the registry's 'instances' or 'semantic'. Publishing is for one thread.
+    ``kind`` is the registry's 'instances' or 'semantic'; ``takes_depth`` says whether frames may
+    have depth. Of objects without it boxes, points and poses stay silent. For one thread.
     """
 
-    def __init__(self, ros_node: Any, kind: str, needs_depth: bool) -> None:
+    def __init__(self, ros_node: Any, kind: str, takes_depth: bool) -> None:
         self._ros_node = ros_node
-        topics: dict[str, Any] = dict(_COMMON)
+        topics: dict[str, Any] = {**_COMMON, **_NAMES}
         if kind == 'semantic':
-            topics.update(_CLASSES)
-        elif needs_depth:
-            topics.update(_OBJECTS)
+            topics.update(_CONFIDENCE)
+        elif takes_depth:
+            topics.update(_IN_SPACE)
         topics.update(_PICTURE)
         self._kind = kind
         self._publishers = {
@@ -131,7 +167,7 @@ class Publishers:
         }
         self._markers = MarkerBuilder()
         self._last_header = Header()
-        self._class_names: tuple[str, ...] = ()
+        self._names = ''
 
     def wanted(self, *, answer: bool) -> list[str]:
         """Return the topics to compute: those somebody subscribes to, and what an answer needs."""
@@ -172,27 +208,31 @@ class Publishers:
             picture = draw_overlay(
                 result.prepared.color, result.drawable(), opacity=options.overlay_opacity)
             return image_from_array(picture, 'rgb8', result.header)
-        if name in _CLASSES:
-            return self._class_message(name, result)
-        return self._object_message(name, result, options)
+        if name == 'confidence':
+            return confidence_message(result)
+        if name == 'class_names':
+            return self._changed_names(names_message(result))
+        return self._message_in_space(name, result, options)
 
-    def _object_message(self, name: str, result: Result, options: NodeOptions) -> Any:
+    def _message_in_space(self, name: str, result: Result, options: NodeOptions) -> Any:
+        has_depth = result.prepared.frame.depth is not None
         if name == 'markers':
-            return self._markers.build(result.header, result.instances, result.boxes)
+            built = self._markers.build(result.header, result.instances, result.boxes)
+            return built if built.markers or has_depth else None
+        if not has_depth:
+            return None
         if name == 'poses':
             return pose_array(result.header, result.instances, result.boxes)[0]
         ids = result.instances.id_image()
         return object_cloud(
             result.header, result.prepared.frame, ids, organized=options.organized)
 
-    def _class_message(self, name: str, result: Result) -> Any:
-        if name == 'confidence':
-            return confidence_message(result)
-        names = tuple(result.found.class_names)
-        if names == self._class_names:
+    def _changed_names(self, message: String) -> String | None:
+        """Return the message if it says something else than the one that is latched."""
+        if message.data == self._names:
             return None
-        self._class_names = names
-        return String(data=json.dumps(list(names)))
+        self._names = message.data
+        return message
 
     def label_encoding(self, options: NodeOptions) -> str:
         """Return the encoding of ``~/label`` in use."""

@@ -25,6 +25,7 @@ from seg_ros.nodes.diagnostics import array_message, status_message
 from seg_ros.nodes.frames import FrameBuilder
 from seg_ros.nodes.health import InputHealth
 from seg_ros.nodes.inputs import Input
+from seg_ros.nodes.optional_depth import DepthUse, depth_use
 from seg_ros.nodes.parameters import NodeParameters
 from seg_ros.nodes.pipeline import Log, Pipeline
 from seg_ros.nodes.publishers import Publishers
@@ -49,6 +50,7 @@ class SegmentationNode(LifecycleNode):
         self._failure = ''
         self._pipeline: Pipeline | None = None
         self._health: InputHealth | None = None
+        self._depth_use: DepthUse = 'required'
         self._statistics = Statistics()
         self._settings = NodeParameters(
             self, lambda: self._state != 'unconfigured', self._parameters_changed)
@@ -144,20 +146,22 @@ class SegmentationNode(LifecycleNode):
         topic = self.resolve_topic_name(COLOR)
         rectified = options.input_geometry == 'rectified' or (
             options.input_geometry == 'auto' and is_rectified_topic(topic))
-        builder = FrameBuilder(needs_depth=segmenter.needs_depth, rectified=rectified)
-        publishers = Publishers(self, method.result, segmenter.needs_depth)
+        use = self._depth_use = depth_use(options.depth, segmenter.needs_depth, method.result)
+        builder = FrameBuilder(needs_depth=use == 'required', rectified=rectified,
+                               optional_depth=use == 'optional')
+        publishers = Publishers(self, method.result, use != 'ignored')
         self.get_logger().info(
             f'{options.method} on {segmenter.device} by {segmenter.backend}, images of {topic} '
-            f'taken for {"rectified" if rectified else "raw"}')
+            f'taken for {"rectified" if rectified else "raw"}, depth {use}')
         return Pipeline(segmenter, builder, publishers, self._service, self._statistics,
                         lambda: self._settings.node, self._log, self.context.ok)
 
     def _subscribe(self, pipeline: Pipeline) -> None:
         options = self._settings.node
-        self._health = health = InputHealth(pipeline, options, self._log)
+        self._health = health = InputHealth(pipeline, options, self._log, self._depth_use)
         wanted = options.input_reliability
         health.color = Input(self, Image, COLOR, health.on_color, wanted)
-        if pipeline.segmenter.needs_depth:
+        if self._depth_use != 'ignored':
             health.depth = Input(self, Image, DEPTH, health.on_depth, wanted)
             health.info = Input(self, CameraInfo, INFO, health.on_info, wanted)
 
@@ -194,6 +198,8 @@ class SegmentationNode(LifecycleNode):
         calls = self._service.open_calls()
         if not calls:
             self._expiry.cancel()
+        elif self._health is not None:
+            self._health.pass_on_overdue()
         for call in calls:
             text = self._expired(call)
             if text:
@@ -207,7 +213,8 @@ class SegmentationNode(LifecycleNode):
             return f'the node is {self._state}'
         if waited_s > options.segment_timeout:
             return f'no result within segment_timeout of {options.segment_timeout:g} s'
-        if waited_s > options.max_frame_age and self._pipeline.is_waiting_for_frame(call):
+        none_came = self._pipeline.is_waiting_for_frame(call) and not self._health.holds_frame()
+        if waited_s > options.max_frame_age and none_came:
             why = '; '.join(self._health.problems()) or 'no pair of colour and depth came'
             return f'no frame newer than max_frame_age of {options.max_frame_age:g} s: {why}'
         return ''
@@ -274,7 +281,10 @@ class SegmentationNode(LifecycleNode):
         }
         if self._pipeline is not None:
             segmenter = self._pipeline.segmenter
-            values.update(device=segmenter.device, backend=segmenter.backend)
+            values.update(device=segmenter.device, backend=segmenter.backend,
+                          depth=self._depth_use)
+            if self._depth_use == 'optional':
+                values['segmented_without_depth'] = statistics.without_depth
         drops = statistics.counts()
         if self._health is not None:
             values.update(self._health.values())

@@ -36,6 +36,7 @@ class Statistics:
     clock: Callable[[], float] = time.monotonic
     drops: Counter[str] = field(default_factory=Counter)
     segmented: int = 0
+    without_depth: int = 0
     trouble: Trouble | None = None
     _done_s: deque[float] = field(default_factory=lambda: deque(maxlen=1000))
     _latency_s: deque[float] = field(default_factory=lambda: deque(maxlen=200))
@@ -58,10 +59,11 @@ class Statistics:
         with self._lock:
             self.trouble = Trouble(text, self.clock())
 
-    def finished(self, latency_s: float) -> None:
+    def finished(self, latency_s: float, *, has_depth: bool = True) -> None:
         """Count a published frame."""
         with self._lock:
             self.segmented += 1
+            self.without_depth += not has_depth
             self._done_s.append(self.clock())
             self._latency_s.append(latency_s)
 

@@ -2,8 +2,9 @@
 # SPDX-License-Identifier: Apache-2.0
 
 import numpy as np
+import pytest
 
-from seg_ros.core.drawing import draw_depth, draw_overlay, instance_colors, label_edges
+from seg_ros.core.drawing import caption, draw_depth, draw_overlay, instance_colors, label_edges
 from seg_ros.core.results import Instances
 
 
@@ -35,6 +36,18 @@ def test_overlay_tints_objects_alone():
     named = draw_overlay(color, Instances.from_labels(labels))
     assert (named != picture).any()
     assert (color == 100).all()
+
+
+@pytest.mark.parametrize(('names', 'score', 'text'), [
+    (('object',), 0.93, '12'),
+    (('background', 'mug'), 0.934, '12 mug 0.93'),
+    (('object', 'mug'), 1.0, '12 mug 1.00'),
+    (('background', 'mug'), np.nan, '12 mug'),
+])
+def test_captions(names, score, text):
+    instances = Instances(np.ones((2, 2), np.int32), np.array([score], np.float32),
+                          np.array([len(names) - 1], np.int32), np.array([12], np.int32), names)
+    assert caption(instances, 0) == text
 
 
 def test_overlay_without_objects_is_the_image():

@@ -106,6 +106,11 @@ def test_labels_that_do_not_fit(tmp_path, labels):
         io.write_labels(tmp_path / 'x-labels.png', labels)
 
 
+def test_the_highest_label_fits():
+    labels = io.labels_of_16_bits(np.array([[0, 65535]], np.int32))
+    assert (labels.dtype, labels.tolist()) == (np.uint16, [[0, 65535]])
+
+
 def test_a_failed_write_leaves_nothing(tmp_path, monkeypatch):
     def full_disk(*_):
         raise OSError(28, 'No space left on device')

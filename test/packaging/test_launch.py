@@ -14,6 +14,8 @@ launch = pytest.importorskip(
 launch_ros_actions = pytest.importorskip(
     'launch_ros.actions', reason="ROS's launch_ros is not installed: there is no wheel of it")
 
+from seg_ros.segmenters import METHODS, Method  # noqa: E402
+
 ROOT = Path(__file__).parents[2]
 ARGUMENTS = {
     'methods', 'camera', 'color_topic', 'depth_topic', 'camera_info_topic', 'namespace',
@@ -135,6 +137,24 @@ def test_a_parameter_file_is_not_overridden_by_arguments_left_alone(prefix, tmp_
     (node,) = nodes(performed(prefix, params_file=str(params_file))[0]).values()
     found = parameters(node)
     assert (found['device'], found['autostart']) == ('cuda', False)
+
+
+def test_two_methods_are_two_nodes_on_one_camera(prefix, monkeypatch, tmp_path):
+    monkeypatch.setitem(METHODS, 'other_objects', Method(
+        'other_objects', 'nowhere:load', 'nowhere:Options', False, 'instances', 'of a test'))
+    (tmp_path / 'mine.yaml').write_text('/**: {ros__parameters: {device: cpu}}')
+    actions, _ = performed(
+        prefix, methods='other_objects,unseen_objects', rviz='true', namespace='left',
+        weights='other_objects=a.safetensors', params_file=str(tmp_path / 'mine.yaml'))
+    found = nodes(actions)
+    both = {method: found[f'/left/{method}'] for method in ('other_objects', 'unseen_objects')}
+    assert {m: parameters(node)['method'] for m, node in both.items()} == {m: m for m in both}
+    assert {parameters(node)['device'] for node in both.values()} == {'cpu'}
+    assert parameters(both['other_objects'])['weights'] == 'a.safetensors'
+    assert parameters(both['unseen_objects'])['weights'] == 'default'
+    assert remapped(both['other_objects']) == remapped(both['unseen_objects'])
+    rviz = next(action for action in actions if getattr(action, 'node_package', '') == 'rviz2')
+    assert remapped(rviz)['/unseen_objects/label'] == '/left/other_objects/label'
 
 
 @pytest.mark.parametrize(('arguments', 'message'), [

@@ -117,10 +117,11 @@ class Robot:
     """Publish a camera, listen to a node's topics and call its services, spinning in a thread."""
 
     def __init__(self, target: str = 'blobs', reliable: bool = True,
-                 topics=('label', 'markers')) -> None:
+                 topics=('label', 'markers'), settles: bool = True) -> None:
         self.target = target
         self.reliable = reliable
-        self._settled = False
+        # Where an input of the node hears no publisher of this one, its QoS never settles.
+        self._settled = not settles
         self.context = rclpy.Context()
         rclpy.init(context=self.context)
         self.node = rclpy.create_node(f'robot_{os.getpid()}', context=self.context)

@@ -1,6 +1,8 @@
 # Copyright 2026 seg_ros contributors
 # SPDX-License-Identifier: Apache-2.0
 
+import re
+
 import numpy as np
 import pytest
 from ros_helpers import FOCAL, HEIGHT, WIDTH, camera_info, scene
@@ -27,8 +29,9 @@ def changed(message, changes):
     return message
 
 
-def builder(rectified=True, needs_depth=True):
-    return FrameBuilder(needs_depth=needs_depth, rectified=rectified)
+def builder(rectified=True, needs_depth=True, optional_depth=False):
+    return FrameBuilder(
+        needs_depth=needs_depth, rectified=rectified, optional_depth=optional_depth)
 
 
 def test_a_frame_has_what_the_messages_say():
@@ -84,6 +87,45 @@ def test_bad_messages_are_refused_by_name(reason, rgb, d, info, text):
     with pytest.raises(BadFrame, match=text) as caught:
         builder(rectified=False).build(rgb, d, info)
     assert caught.value.reason == reason
+
+
+@pytest.mark.parametrize(('reason', 'rgb', 'd', 'info', 'text'), BAD)
+def test_depth_that_is_optional_is_left_out_where_it_is_bad(reason, rgb, d, info, text):
+    build = builder(rectified=False, needs_depth=False, optional_depth=True).build
+    if reason == 'color':
+        with pytest.raises(BadFrame, match=text):
+            build(rgb, d, info)
+        return
+    prepared = build(rgb, d, info)
+    assert (prepared.frame.depth, prepared.rectifier) == (None, None)
+    np.testing.assert_array_equal(prepared.frame.color, COLOR)
+    assert re.search(text, prepared.depth_trouble)
+
+
+def test_depth_that_is_optional_is_taken_where_it_is_good():
+    build = builder(rectified=False, needs_depth=False, optional_depth=True).build
+    prepared, needed = (b(color(), depth(), camera_info(**DISTORTED))
+                        for b in (build, builder(rectified=False).build))
+    np.testing.assert_array_equal(prepared.frame.depth, needed.frame.depth)
+    np.testing.assert_array_equal(prepared.frame.color, needed.frame.color)
+    assert (prepared.frame.camera, prepared.depth_trouble) == (needed.frame.camera, '')
+    alone = build(color(), None, None)
+    assert (alone.frame.depth, alone.depth_trouble) == (None, '')
+
+
+def test_depth_is_left_out_of_a_prepared_frame():
+    prepared = builder(rectified=False).build(color(), depth(), camera_info(**DISTORTED))
+    without = prepared.without_depth('in miles')
+    assert (without.frame.depth, without.depth_trouble) == (None, 'in miles')
+    np.testing.assert_array_equal(without.frame.color, prepared.frame.color)
+    assert without.rectifier is prepared.rectifier
+
+
+def test_grey_colour_serves_in_three_channels():
+    grey = COLOR[..., 0].copy()
+    message = image_from_array(grey, 'mono8', HEADER)
+    prepared = builder(needs_depth=False).build(message, None, None)
+    np.testing.assert_array_equal(prepared.frame.color, np.repeat(grey[..., None], 3, axis=2))
 
 
 def test_a_bad_camera_info_does_not_stay():

@@ -9,13 +9,20 @@ from ros_helpers import FOCAL, HEIGHT, WIDTH, camera_info, scene
 from std_msgs.msg import Header
 from visualization_msgs.msg import Marker
 
+from seg_ros.core.drawing import caption
 from seg_ros.core.results import Instances, SemanticMap
 from seg_ros.nodes.conversions import array_from_image, image_from_array, time_message
 from seg_ros.nodes.frames import BadFrame, FrameBuilder
 from seg_ros.nodes.markers import MarkerBuilder, object_boxes, object_pixels, pose_array
 from seg_ros.nodes.pipeline import reply_text
 from seg_ros.nodes.pointcloud import POINT, object_cloud
-from seg_ros.nodes.publishers import Result, confidence_message, label_message, mask_message
+from seg_ros.nodes.publishers import (
+    Result,
+    confidence_message,
+    label_message,
+    mask_message,
+    names_message,
+)
 
 HEADER = Header(stamp=time_message(5_000_000_007), frame_id='camera')
 
@@ -56,6 +63,34 @@ def test_an_id_that_does_not_fit_is_refused():
     assert array_from_image(label_message(result(ids=[255, 1]), 'mono8')).max() == 255
 
 
+@pytest.mark.parametrize(('encoding', 'highest'), [
+    ('mono8', 255), ('mono16', 65535), ('16UC1', 65535), ('32SC1', 2**31 - 1)])
+def test_the_highest_id_of_each_encoding(encoding, highest):
+    pixels = array_from_image(label_message(result(ids=[highest, 1]), encoding))
+    assert pixels[50, 30] == highest
+    if encoding != '32SC1':
+        with pytest.raises(BadFrame, match=(
+                f'object id {highest + 1} does not fit label_encoding {encoding} '
+                rf'\(at most {highest}\): set label_encoding to')):
+            label_message(result(ids=[1, highest + 1]), encoding)
+
+
+@pytest.mark.parametrize(('count', 'fits'), [(65535, True), (65536, False)])
+def test_a_frame_of_very_many_objects(count, fits):
+    labels = np.zeros((240, 320), np.int32)
+    labels.ravel()[1:count + 1] = np.arange(1, count + 1)
+    prepared = FrameBuilder(needs_depth=False, rectified=True).build(
+        image_from_array(np.zeros((240, 320, 3), np.uint8), 'rgb8', HEADER), None, None)
+    found = Result(prepared, Instances.from_labels(labels))
+    assert [p.tolist() for p in object_pixels(labels, count)[::count - 1]] == [[1], [count]]
+    assert array_from_image(label_message(found, '32SC1')).max() == count
+    if fits:
+        np.testing.assert_array_equal(array_from_image(label_message(found, 'mono16')), labels)
+    else:
+        with pytest.raises(BadFrame, match='object id 65536 does not fit label_encoding mono16'):
+            label_message(found, 'mono16')
+
+
 @pytest.mark.parametrize(('mask_id', 'chosen'), [(0, [1, 2]), (7, [1]), (3, [2]), (9, [])])
 def test_mask_is_0_or_255(mask_id, chosen):
     message = mask_message(result(ids=[7, 3]), mask_id)
@@ -72,6 +107,35 @@ def test_labels_of_a_distorted_camera_stand_at_its_own_pixels():
     truth = scene()[0][..., 0] == 250
     at_input = array_from_image(mask_message(found, 0)) == 255
     assert (at_input & truth).sum() / (at_input | truth).sum() > 0.93
+
+
+def named(ids=(7, 3)):
+    """Return a result whose first object is a mug, the second a bottle without a score."""
+    found = result()
+    objects = Instances(found.instances.labels, np.array([0.934, np.nan], np.float32),
+                        np.array([1, 2], np.int32), np.array(ids, np.int32),
+                        ('person', 'mug', 'bottle'))
+    return Result(found.prepared, objects)
+
+
+def test_classes_and_scores_follow_the_ids():
+    reply = json.loads(reply_text(named()))
+    assert (reply['ids'], reply['classes'], reply['scores'], reply['pose_ids']) == (
+        [3, 7], ['bottle', 'mug'], [None, 0.934], [3, 7])
+    assert json.loads(names_message(named()).data) == {
+        'stamp': {'sec': 5, 'nanosec': 7}, 'frame_id': 'camera', 'objects': {
+            '3': {'class': 'bottle', 'score': None}, '7': {'class': 'mug', 'score': 0.934}}}
+    built = MarkerBuilder().build(HEADER, named().instances, named().boxes).markers
+    assert {m.id: m.text for m in built if m.ns == 'text'} == {7: '7 mug 0.93', 3: '3 bottle'}
+    colors = [MarkerBuilder().build(HEADER, r.instances, r.boxes).markers[0].color
+              for r in (named(), result(ids=[7, 3]))]
+    assert colors[0] == colors[1], 'a colour is of the id, not of the class'
+
+
+def test_objects_without_names_are_labelled_by_id():
+    found = result(ids=[7, 3])
+    built = MarkerBuilder().build(HEADER, found.instances, found.boxes).markers
+    assert {m.id: m.text for m in built if m.ns == 'text'} == {7: '7', 3: '3'}
 
 
 def test_pixels_of_objects():
@@ -100,7 +164,8 @@ def test_objects_without_depth_have_no_box_and_no_pose():
     assert [p.position.z for p in poses.poses] == pytest.approx([0.85, 0.8], abs=1e-3)
     reply = json.loads(reply_text(found))
     assert reply == {'stamp': {'sec': 5, 'nanosec': 7}, 'frame_id': 'camera', 'ids': [4, 6, 9],
-                     'count': 3, 'pose_ids': [4, 9]}
+                     'count': 3, 'classes': ['object'] * 3, 'scores': [1.0] * 3,
+                     'pose_ids': [4, 9]}
 
 
 def test_markers_have_the_boxes_and_are_deleted_when_lost():
@@ -188,7 +253,11 @@ def test_classes_have_labels_and_confidence():
     assert array_from_image(label_message(found, 'mono8')).tolist() == [[0, 1, 2]]
     assert array_from_image(confidence_message(found)).tolist() == [[128, 230, 153]]
     assert array_from_image(mask_message(found, 2)).tolist() == [[0, 0, 255]]
-    assert found.drawable().class_names == ('floor', 'cup', 'wall')
-    assert json.loads(reply_text(found))['ids'] == [0, 1, 2]
+    drawable = found.drawable()
+    assert [caption(drawable, row) for row in range(2)] == ['1 cup', '2 wall']
+    assert json.loads(names_message(found).data) == ['floor', 'cup', 'wall']
+    reply = json.loads(reply_text(found))
+    assert (reply['ids'], reply['classes']) == ([0, 1, 2], ['floor', 'cup', 'wall'])
+    assert 'scores' not in reply
     with pytest.raises(BadFrame, match='gave no probabilities'):
         confidence_message(Result(prepared, SemanticMap(labels, ('floor', 'cup', 'wall'))))

@@ -97,7 +97,9 @@ def test_overrides_are_taken_and_a_whole_number_serves_for_a_float(declared):
     ({'threshold': 1.5}, 'threshold is 1.5, a value of type int is accepted'),
     ({'threshold': 'x'}, "threshold is 'x', a value of type int is accepted"),
     ({'organized': 1}, 'organized is 1, a value of type bool is accepted'),
-    ({'weights': 3}, 'weights is 3, a value of type str is accepted'),
+    ({'weights': 3}, "weights is 3, a value of type str is accepted: write it as '3' in YAML"),
+    ({'method': 'named', 'classes': 44}, 'classes is 44, a value of type str'),
+    ({'method': 'named', 'classes': True}, 'classes is True, a value of type str'),
     ({'mode': 'sometimes'}, "mode is 'sometimes', choose one of continuous, on_request"),
     ({'label_encoding': 'rgb8'}, "label_encoding is 'rgb8', choose one of auto, mono8"),
     ({'method': 'nothing'}, "unknown method 'nothing': known are"),
@@ -143,6 +145,26 @@ def test_bad_changes_are_refused_whole(declared, changes, text):
     assert not result.successful
     assert text in result.reason
     assert (parameters.node.mask_id, changed) == (0, [])
+
+
+@pytest.mark.parametrize('classes', ['', 'mug', 'mug,bottle', '44', '1,2', '1e3', 'no', '007'])
+def test_a_list_of_names_is_a_string_whatever_it_looks_like(declared, tmp_path, classes):
+    path = tmp_path / 'names.yaml'
+    lines = [f'{name}: {yaml_value(value)}' for name, value in (
+        ('method', 'named'), ('classes', classes))]
+    path.write_text('/**:\n  ros__parameters:\n    ' + '\n    '.join(lines) + '\n')
+    context = rclpy.Context()
+    rclpy.init(args=['--ros-args', '--params-file', str(path)], context=context)
+    node = rclpy.create_node('names', context=context)
+    parameters = NodeParameters(node, lambda: True, lambda _: None)
+    try:
+        assert parameters.method.classes == classes
+    finally:
+        node.destroy_node()
+        context.try_shutdown()
+    node, parameters, _ = declared(True, method='named', classes='bottle')
+    assert node.set_parameters([Parameter('classes', value=classes)])[0].successful
+    assert parameters.method.classes == classes
 
 
 def test_another_method_brings_its_own_parameters(declared):
@@ -193,7 +215,8 @@ def test_config_files_hold_every_parameter_with_its_default(method):
 
 
 @pytest.mark.parametrize(('value', 'text'), [
-    (True, 'true'), (1, '1'), (1.0, '1.0'), (1e-7, '1.0e-07'), ('true', "'true'")])
+    (True, 'true'), (1, '1'), (1.0, '1.0'), (1e-7, '1.0e-07'), ('true', "'true'"),
+    ('', "''"), ('44', "'44'"), ("mug,driver's cup", "'mug,driver''s cup'")])
 def test_yaml_values_keep_their_type(value, text):
     assert yaml_value(value) == text
     assert yaml.safe_load(text) == value
