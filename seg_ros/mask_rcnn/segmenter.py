@@ -34,6 +34,9 @@ from seg_ros.mask_rcnn.options import MaskRcnnOptions
 from seg_ros.networks.inputs import check_depth, example_inputs, network_size
 from seg_ros.networks.preprocessing import SMALL, network_inputs
 
+# Detections of all classes, of which the wanted ones are taken.
+MANY = 1000
+
 
 @dataclass(frozen=True, eq=False)
 class Detections:
@@ -100,7 +103,8 @@ class MaskRcnnSegmenter:
         heads = self._loaded.model.roi_heads
         heads.score_thresh = options.score_threshold
         heads.nms_thresh = options.nms_threshold
-        heads.detections_per_img = options.max_objects
+        # Those of other classes must not use up the number.
+        heads.detections_per_img = options.max_objects if self._wanted is None else MANY
         if self._base_sides is not None:
             low, high = (round(side * options.input_scale) for side in self._base_sides)
             self._loaded.model.transform.min_size = (low,)
@@ -142,7 +146,10 @@ class MaskRcnnSegmenter:
         found = Detections(
             arrays['boxes'] * np.tile(scale, 2), arrays['masks'][:, 0],
             arrays['scores'].astype(np.float32), arrays['labels'].astype(np.int32) - 1)
-        return found if self._wanted is None else found[np.isin(found.class_ids, self._wanted)]
+        if self._wanted is None:
+            return found
+        rows = np.flatnonzero(np.isin(found.class_ids, self._wanted))
+        return found[rows[:self._options.max_objects]]
 
     def _input(self, frame: RgbdFrame) -> Tensor:
         """Return the image as the detector takes it: six planes, or colours of 0 to 1."""

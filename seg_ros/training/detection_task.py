@@ -18,6 +18,7 @@ from torch import Tensor, nn
 
 from seg_ros.core.results import Instances
 from seg_ros.evaluation.coco_metrics import CocoScores, CocoTruth
+from seg_ros.evaluation.coco_truth import painted
 from seg_ros.evaluation.unseen_metrics import FrameScore, evaluate_frame
 from seg_ros.mask_rcnn.checkpoint import (
     METHOD,
@@ -46,7 +47,7 @@ from seg_ros.training.parallel import Team
 from seg_ros.training.pictures import Picture, overlays, write_rows
 from seg_ros.training.progress import Progress
 from seg_ros.training.task import Task, decayed_matrices, set_train_mode
-from seg_ros.weights import Weights
+from seg_ros.weights import Weights, load_strictly
 
 LOSSES = ('loss', 'loss_objectness', 'loss_rpn_box_reg', 'loss_classifier', 'loss_box_reg',
           'loss_mask')
@@ -86,11 +87,12 @@ class DetectionTask(Task):
         Weights of an Unseen Clustering Network start the trunk. ValueError for others than those
         and a small detector's.
         """
-        names = self.train_data.class_names
+        names, self.roi = self.train_data.class_names, self._wanted_roi()
         settings = {'rpn_post_nms_top_n_train': self.options.proposals,
                     'box_batch_size_per_image': self.options.rois}
         if described is not None:
             self.config, stored = config_of_metadata(described)
+            self.roi = described['config']['roi'], described['config']['roi_aggregation']
             if stored != names:
                 raise ValueError(
                     f'the checkpoint has {len(stored)} classes ({", ".join(stored[:5])} ...), the '
@@ -101,7 +103,7 @@ class DetectionTask(Task):
         if described is None and init is not None:
             self.config = config_for(init, self.config)
         model = small_detector(self.config, **settings)
-        use_roi(model, *self._roi())
+        use_roi(model, *self.roi)
         if described is None and init is not None:
             self.started_from = init.path.name
             start_from(model, init)
@@ -112,9 +114,9 @@ class DetectionTask(Task):
         options = self.options
         return metadata_of(
             self.config, self.train_data.class_names, (options.width, options.height),
-            *self._roi(), **more)
+            *self.roi, **more)
 
-    def _roi(self) -> tuple[str, str]:
+    def _wanted_roi(self) -> tuple[str, str]:
         options = self.options
         return options.roi, aggregation_for(options.roi, options.roi_aggregation)
 
@@ -124,7 +126,8 @@ class DetectionTask(Task):
 
     def loader(self, progress: Progress, team: Team) -> Iterable[DetectionBatch]:
         """Read a batch a step."""
-        batches = DetectionBatches(self.train_data, self.options, SMALL, team)
+        options = self.options.replaced(fusion=self.config.fusion)  # the weights' at the start
+        batches = DetectionBatches(self.train_data, options, SMALL, team)
         steps: Iterator[int] = count(progress.step)
         return batch_loader(batches, steps, self.options.workers)
 
@@ -159,9 +162,11 @@ class DetectionTask(Task):
             found = self._found(network, sample, objects, device)
             scores.add(CocoTruth.from_masks(objects.masks, objects.class_ids), found)
             frames.append(evaluate_frame(
-                objects.view.labels, found[found.scores >= SCORE].labels))
+                painted(objects.masks), found[found.scores >= SCORE].labels))
             if len(rows) < self.options.pictures:
                 rows.append((objects.view.color, found[found.scores >= SCORE]))
+        if not frames:
+            return {}
         if rows:
             with suppress(OSError):  # a picture is not worth a training
                 write_rows(picture, overlays(rows))
@@ -228,6 +233,7 @@ def config_for(init: Weights, wanted: SmallDetectorConfig) -> SmallDetectorConfi
     """Return the description of a network that weights can start."""
     architecture = init.metadata.get('architecture')
     if architecture == SMALL_ARCHITECTURE:
+        load_detector(init)  # names what is wrong with the file
         stored, _ = config_of_metadata(init.metadata)
         return dataclasses.replace(stored, num_classes=wanted.num_classes)
     if architecture == 'ucn_small':
@@ -242,12 +248,10 @@ def config_for(init: Weights, wanted: SmallDetectorConfig) -> SmallDetectorConfi
 
 def start_from(model: nn.Module, init: Weights) -> None:
     """Copy what weights have of the detector: all, all but the classes, or the trunk."""
-    own = model.state_dict()
-    if init.metadata['architecture'] == SMALL_ARCHITECTURE:
-        load_detector(init)  # names what is wrong with the file
-        given = dict(init.state)
-    else:
-        given = {f'backbone.trunk.{name}': value for name, value in init.state.items()}
-    fits = {name: value for name, value in given.items()
-            if name in own and own[name].shape == value.shape}
-    model.load_state_dict({**own, **fits})
+    part = model if init.metadata['architecture'] == SMALL_ARCHITECTURE else trunk_of(model)
+    own = part.state_dict()
+    given = {name: value for name, value in init.state.items() if name in own}
+    if part is model:  # but for the classes the keys and shapes are the same
+        given = {name: value if own[name].shape == value.shape else own[name]
+                 for name, value in given.items()}
+    load_strictly(part, given, str(init.path))
