@@ -120,3 +120,11 @@ register(Method(
     result='instances',
     summary='Mask R-CNN: objects of known classes, or of any kind, from colour or RGB-D',
 ))
+register(Method(
+    name='combined',
+    loader='seg_ros.combined.segmenter:load_combined',
+    options='seg_ros.combined.options:CombinedOptions',
+    needs_depth=True,
+    result='instances',
+    summary='unseen_objects and mask_rcnn on one frame: all outlined, known things named',
+))
