@@ -55,11 +55,16 @@ class CombinedSegmenter:
 
     @options.setter
     def options(self, options: CombineOptions) -> None:
-        if not isinstance(options, CombinedOptions):
-            raise ValueError(f'options must be CombinedOptions, got {type(options).__name__}')
+        self.check_options(options)
         self._names.options = cast(MaskRcnnOptions, options.of('mask_rcnn_'))
         self._outlines.options = cast(UnseenOptions, options.of('unseen_'))
         self._options = options
+
+    def check_options(self, options: CombineOptions) -> None:
+        """Raise ValueError for options that the weights cannot serve."""
+        if not isinstance(options, CombinedOptions):
+            raise ValueError(f'options must be CombinedOptions, got {type(options).__name__}')
+        self._names.check_options(cast(MaskRcnnOptions, options.of('mask_rcnn_')))
 
     def segment(self, frame: RgbdFrame) -> Instances:
         """Return the objects of a frame, the largest first; errors as both methods have them."""

@@ -33,6 +33,11 @@ class Fixed:
         """Return the result."""
         return self.result
 
+    def check_options(self, options):
+        """Refuse one name."""
+        if options.classes == 'nobody':
+            raise ValueError('nobody unknown')
+
 
 def halves():
     """Return two results: one object of two rows each, the second named."""
@@ -64,6 +69,13 @@ def test_options_reach_both_methods_and_the_joining():
     assert outlines.options == UnseenOptions(min_area=70)
     assert names.options == MaskRcnnOptions(score_threshold=0.9)
     assert not segmenter.options.rules().add_named
+
+
+def test_options_that_the_weights_cannot_serve_change_nothing():
+    segmenter = CombinedSegmenter(Fixed(halves()[0]), Fixed(halves()[1]), CombinedOptions())
+    with pytest.raises(ValueError, match='nobody unknown'):
+        segmenter.options = CombinedOptions(mask_rcnn_classes='nobody')
+    assert segmenter.options == CombinedOptions()
 
 
 def test_every_option_of_both_methods_is_there_with_its_range():
