@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from seg_ros.core.frame import CameraModel
-from seg_ros.synthetic.mesh import Array, Soup
+from seg_ros.synthetic.mesh import Array, Soup, cross
 from seg_ros.synthetic.objects import Material
 from seg_ros.synthetic.rasterizer import depth_buffers, rasterize
 from seg_ros.synthetic.samples import EDGE_SAMPLES, Samples, gather
@@ -122,7 +122,7 @@ def _looks(materials: Sequence[Material]) -> Looks:
 def _texel_density(soup: Soup, materials: NDArray[np.int32], looks: Looks) -> Array:
     """Return texels per metre of each triangle: the root of texture area over surface area."""
     p, t = soup.positions, soup.uvs
-    area = np.linalg.norm(np.cross(p[:, 1] - p[:, 0], p[:, 2] - p[:, 0]), axis=1)
+    area = np.linalg.norm(cross(p[:, 1] - p[:, 0], p[:, 2] - p[:, 0]), axis=1)
     a, b = t[:, 1] - t[:, 0], t[:, 2] - t[:, 0]
     texture_area = np.abs(a[:, 0] * b[:, 1] - a[:, 1] * b[:, 0])
     texels = looks.mips[materials, 0, 1] * looks.mips[materials, 0, 2]
@@ -189,7 +189,9 @@ def _shadow_map(
 
 
 def _transform(positions: Array, pose: CameraPose) -> Array:
-    return positions @ pose.rotation.T + pose.translation
+    # One product of all points, for numpy multiplies a stack of small matrices one by one.
+    moved = positions.reshape(-1, 3) @ pose.rotation.T + pose.translation
+    return moved.reshape(positions.shape)
 
 
 def _raster(
@@ -213,7 +215,7 @@ def draw_geometry(
 def _geometry(
     world: World, depth: NDArray[np.float32], hit: NDArray[np.int32]
 ) -> tuple[NDArray[np.float32], NDArray[np.int32]]:
-    labels = np.where(hit >= 0, world.labels[np.maximum(hit, 0)], 0).astype(np.int32)
+    labels = np.append(world.labels, np.int32(0))[hit]  # the last for -1, where nothing is
     return np.where(hit >= 0, depth, np.float32(np.nan)), labels
 
 
