@@ -63,7 +63,7 @@ def gather(
     """List the samples of an image (H, W) and of its double (2H, 2W); returns how many there are.
 
     kinds (T,) tells the triangles of different things or materials apart, facings (T, 3) is their
-    unit normal. Only pixels of `wanted` (H, W) get samples; there is room for EDGE_SAMPLES a pixel.
+    unit normal. Only pixels of `wanted` (H, W) get samples, at most EDGE_SAMPLES each.
     """
     fx, fy, cx, cy = rays
     slopes, sample_depth, triangles, pixels, weights = samples
