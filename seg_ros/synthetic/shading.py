@@ -4,7 +4,7 @@
 
 Samples are shaded in blocks, by loops without branches that the compiler turns into SIMD code. A
 block is one flat array (FIELDS * BLOCK,) float32, one field after the other: constant distances
-within one array let the compiler prove that no field overlaps another. All that runs over samples
+within one array let the compiler prove that no field overlaps another. All that shades samples
 stands in this file, for numba's cache sees no change of another one.
 """
 
