@@ -8,7 +8,7 @@ from __future__ import annotations
 import importlib
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Protocol, cast
+from typing import Any, Protocol, cast, runtime_checkable
 
 from seg_ros.core.frame import RgbdFrame
 from seg_ros.core.options import Options
@@ -36,6 +36,15 @@ class Segmenter(Protocol):
 
     def segment(self, frame: RgbdFrame) -> Instances | SemanticMap:
         """Return the objects or classes of one frame; ValueError for a frame it cannot take."""
+        ...
+
+
+@runtime_checkable
+class ChecksOptions(Protocol):
+    """A segmenter whose weights decide which options it can take: names of classes."""
+
+    def check_options(self, options: Any) -> None:
+        """Raise ValueError for options that these weights cannot serve."""
         ...
 
 
@@ -119,4 +128,12 @@ register(Method(
     needs_depth=False,
     result='instances',
     summary='Mask R-CNN: objects of known classes, or of any kind, from colour or RGB-D',
+))
+register(Method(
+    name='combined',
+    loader='seg_ros.combined.segmenter:load_combined',
+    options='seg_ros.combined.options:CombinedOptions',
+    needs_depth=True,
+    result='instances',
+    summary='unseen_objects and mask_rcnn on one frame: all outlined, known things named',
 ))

@@ -97,9 +97,7 @@ class MaskRcnnSegmenter:
 
     @options.setter
     def options(self, options: MaskRcnnOptions) -> None:
-        if not isinstance(options, MaskRcnnOptions):
-            raise ValueError(f'options must be MaskRcnnOptions, got {type(options).__name__}')
-        self._wanted = wanted_classes(options.classes, self.class_names)
+        self._wanted = self.check_options(options)
         heads = self._loaded.model.roi_heads
         heads.score_thresh = options.score_threshold
         heads.nms_thresh = options.nms_threshold
@@ -110,6 +108,12 @@ class MaskRcnnSegmenter:
             self._loaded.model.transform.min_size = (low,)
             self._loaded.model.transform.max_size = high
         self._options = options
+
+    def check_options(self, options: MaskRcnnOptions) -> npt.NDArray[np.int32] | None:
+        """Return the indices of the classes wanted; ValueError for names that no class has."""
+        if not isinstance(options, MaskRcnnOptions):
+            raise ValueError(f'options must be MaskRcnnOptions, got {type(options).__name__}')
+        return wanted_classes(options.classes, self.class_names)
 
     def segment(self, frame: RgbdFrame) -> Instances:
         """Return the objects of a frame by falling score; ids are 1..K.

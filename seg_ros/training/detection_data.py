@@ -131,11 +131,15 @@ class CocoSource:
 
 
 def open_source(folder: Path, part: str, sensor_noise: str, named: bool) -> Source:
-    """Open the part (train or val) of a data set, or a JSON in COCO format for training."""
+    """Open the part (train or val) of a data set, or a JSON in COCO format for training.
+
+    Where a folder has label images and a JSON too, the label images are read: what
+    ``seg_ros synthesize --coco`` leaves is clean and gets a sensor's noise.
+    """
     path = folder if folder.is_file() else folder / part
-    if coco_path(path) is not None:
-        return CocoSource(path, sensor_noise, named)
-    return FolderSource(path, sensor_noise, named)
+    if path.is_dir() and (next(path.glob('*-labels.png'), None) or coco_path(path) is None):
+        return FolderSource(path, sensor_noise, named)
+    return CocoSource(path, sensor_noise, named)
 
 
 class Sources:

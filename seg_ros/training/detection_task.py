@@ -230,20 +230,31 @@ def config_of_metadata(described: dict[str, Any]) -> tuple[SmallDetectorConfig, 
 
 
 def config_for(init: Weights, wanted: SmallDetectorConfig) -> SmallDetectorConfig:
-    """Return the description of a network that weights can start."""
+    """Return the description of a network that weights can start.
+
+    Weights of both inputs, joined by addition, can start a network of one of them.
+    """
     architecture = init.metadata.get('architecture')
+    config = init.metadata.get('config', {})
     if architecture == SMALL_ARCHITECTURE:
         load_detector(init)  # names what is wrong with the file
         stored, _ = config_of_metadata(init.metadata)
-        return dataclasses.replace(stored, num_classes=wanted.num_classes)
-    if architecture == 'ucn_small':
-        config = init.metadata['config']
-        return dataclasses.replace(
+        found = dataclasses.replace(stored, num_classes=wanted.num_classes)
+    elif architecture == 'ucn_small':
+        found = dataclasses.replace(
             wanted, fusion=config['fusion'], raised_blocks=config['raised_blocks'],
             widths=tuple(config['widths']), blocks=tuple(config['blocks']))
-    raise ValueError(
-        f'{init.path} holds a network {architecture!r}: weights of mask_rcnn or of '
-        'unseen_objects (ucn_small) can start this one')
+    else:
+        raise ValueError(
+            f'{init.path} holds a network {architecture!r}: weights of mask_rcnn or of '
+            'unseen_objects (ucn_small) can start this one')
+    if wanted.fusion in (found.fusion, DetectionTrainOptions().fusion):
+        return found
+    if found.fusion != 'add' or wanted.fusion not in ('color', 'depth'):
+        raise ValueError(
+            f'{init.path} is of fusion {found.fusion} and cannot start one of fusion '
+            f'{wanted.fusion}: only add can start color or depth')
+    return dataclasses.replace(found, fusion=wanted.fusion)
 
 
 def start_from(model: nn.Module, init: Weights) -> None:
