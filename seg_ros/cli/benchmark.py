@@ -4,8 +4,9 @@
 """Measure a method, its parts and its peers on this machine, or the node alone.
 
 unseen_objects: frame to labels with its stages, the network by each backend, mean shift in its
-forms against the plain one, and what the node adds to the bare call. node: latency and memory of
-the node with a method that does next to nothing. Prints a Markdown table.
+forms against the plain one, and what the node adds to the bare call. mask_rcnn: frame to labels by
+each backend, torchvision's detector beside it, the share around the network, memory. node: latency
+and memory of the node with a method that does next to nothing. Prints a Markdown table.
 """
 
 from __future__ import annotations
@@ -15,13 +16,15 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from seg_ros.cli._benchmark_detector import DETECTOR_PARTS
+
 if TYPE_CHECKING:
     from seg_ros.benchmark.frames import FreshFrames
     from seg_ros.benchmark.report import Report
     from seg_ros.segmenters import Segmenter
 
 HELP = 'measure speed, latency and memory'
-SUBJECTS = ('unseen_objects', 'node')
+SUBJECTS = ('unseen_objects', 'mask_rcnn', 'node')
 PARTS = ('segment', 'backends', 'mean_shift', 'node')
 
 
@@ -29,18 +32,22 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the command's arguments."""
     parser.formatter_class = argparse.RawDescriptionHelpFormatter
     parser.add_argument('subject', choices=SUBJECTS, metavar='SUBJECT',
-                        help='unseen_objects or node')
+                        help='unseen_objects, mask_rcnn or node')
     parser.add_argument('--input', default='auto', metavar='FOLDER',
                         help='frames to measure on: a folder, synthetic or arc2017')
     parser.add_argument('--iterations', type=_at_least_one, default=15, help='rounds that count')
     parser.add_argument('--warmup', type=_at_least_one, default=3, help='rounds before')
     parser.add_argument('--threads', type=_at_least_one, help='native threads (default: cores)')
-    parser.add_argument('--parts', nargs='+', choices=PARTS, default=list(PARTS),
-                        help='parts of unseen_objects (default: all)')
+    parser.add_argument('--parts', nargs='+', choices=[*dict.fromkeys(PARTS + DETECTOR_PARTS)],
+                        help="parts of a method's benchmark (default: all): "
+                        f'unseen_objects has {", ".join(PARTS)}; '
+                        f'mask_rcnn has {", ".join(DETECTOR_PARTS)}')
     parser.add_argument('--zoom', action='store_true', help='measure zoom: objects as well')
     parser.add_argument('--pixels', type=_at_least_one, default=307_200, help='mean shift: pixels')
     parser.add_argument('--dimensions', type=_at_least_one, default=64,
                         help='mean shift: dimensions')
+    parser.add_argument('--peer-iterations', type=_at_least_one, default=2,
+                        help="mask_rcnn: rounds beside torchvision's, seconds each")
     parser.add_argument('--frames', type=_at_least_one, default=2000, help='node: frames to send')
     parser.add_argument('--json', type=Path, metavar='FILE', help='write the figures as JSON')
     parser.add_argument('--markdown', type=Path, metavar='FILE', help='write the tables')
@@ -80,6 +87,7 @@ def _measured(args: argparse.Namespace) -> Report:
     from seg_ros.benchmark.frames import frames_from
     from seg_ros.benchmark.report import Report
 
+    _check_parts(args)
     _set_threads(args.threads)
     frames = frames_from(args.input)
     width, height = frames.size
@@ -89,9 +97,19 @@ def _measured(args: argparse.Namespace) -> Report:
         'options': ' '.join(args.assignments) or 'as they are'})
     if args.subject == 'node':
         _node_alone(report, args, frames)
+    elif args.subject == 'mask_rcnn':
+        _mask_rcnn(report, args, frames)
     else:
         _unseen_objects(report, args, frames)
     return report
+
+
+def _check_parts(args: argparse.Namespace) -> None:
+    known = {'unseen_objects': PARTS, 'mask_rcnn': DETECTOR_PARTS}.get(args.subject, ())
+    wrong = [part for part in args.parts or () if part not in known]
+    if wrong:
+        raise ValueError(f'--parts {", ".join(wrong)}: {args.subject} has '
+                         f'{", ".join(known) or "no parts"}')
 
 
 def _set_threads(count: int | None) -> None:
@@ -114,8 +132,14 @@ def _unseen_objects(report: Report, args: argparse.Namespace, frames: FreshFrame
     measures = {'segment': _segment, 'backends': _backends, 'mean_shift': _mean_shift,
                 'node': _node}
     for part in PARTS:
-        if part in args.parts:
+        if part in (args.parts or PARTS):
             measures[part](report, args, frames)
+
+
+def _mask_rcnn(report: Report, args: argparse.Namespace, frames: FreshFrames) -> None:
+    from seg_ros.cli._benchmark_detector import measure_detector
+
+    measure_detector(report, args, frames, lambda name: _load(args, name), _rounds(args))
 
 
 def _rounds(args: argparse.Namespace) -> dict[str, Any]:
@@ -158,8 +182,8 @@ def _load(args: argparse.Namespace, backend: str, **options: str) -> Segmenter:
     from seg_ros.segmenters import load, options_type
 
     values = {**assigned(args.assignments), **options}
-    chosen = options_type('unseen_objects')().replaced(**values)
-    return load('unseen_objects', args.weights, args.device, backend, chosen)
+    chosen = options_type(args.subject)().replaced(**values)
+    return load(args.subject, args.weights, args.device, backend, chosen)
 
 
 def _node_alone(report: Report, args: argparse.Namespace, frames: FreshFrames) -> None:

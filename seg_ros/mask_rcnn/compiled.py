@@ -14,6 +14,7 @@ from torchvision.models.detection import MaskRCNN
 from torchvision.models.detection.roi_heads import RoIHeads
 
 from seg_ros.backends import compile_network
+from seg_ros.mask_rcnn.proposals import Proposals
 
 # Regions of a frame that the heads are timed with.
 EXAMPLE_BOXES = 100
@@ -130,6 +131,7 @@ def compile_detector(
             built(Proposer(model.rpn.head), *levels.values())]
     model.backbone = RunLevels(runs[0], list(levels), model.backbone.out_channels)
     model.rpn.head = RunProposer(runs[1])
+    model.rpn = Proposals(model.rpn)
     side = heads.box_roi_pool.output_size[0]
     box_head = BoxHead(heads, (width, side, side))
     runs.append(built(box_head, torch.rand(

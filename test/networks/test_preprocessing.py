@@ -46,6 +46,12 @@ def test_a_point_with_one_bad_coordinate_is_none():
     np.testing.assert_array_equal(xyz_array(points)[:, 0], [[0, 1]] * 3)
 
 
+def test_points_stay_as_they_came():
+    planes = np.full((3, 1, 2), np.nan, np.float32)
+    assert not xyz_array(planes.transpose(1, 2, 0)).any()
+    assert np.isnan(planes).all()
+
+
 def test_resized_frame_has_the_same_points():
     camera = CameraModel(64, 48, 60.0, 60.0, 31.5, 23.5)
     depth = np.full((48, 64), 1.5, np.float32)
