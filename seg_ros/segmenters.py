@@ -12,7 +12,7 @@ from typing import Any, Protocol, cast, runtime_checkable
 
 from seg_ros.core.frame import RgbdFrame
 from seg_ros.core.options import Options
-from seg_ros.core.results import Instances, SemanticMap
+from seg_ros.core.results import Candidates, Instances, SemanticMap
 from seg_ros.threads import wait_passively
 
 DEFAULT_METHOD = 'unseen_objects'
@@ -45,6 +45,15 @@ class ChecksOptions(Protocol):
 
     def check_options(self, options: Any) -> None:
         """Raise ValueError for options that these weights cannot serve."""
+        ...
+
+
+@runtime_checkable
+class GivesCandidates(Protocol):
+    """A segmenter that detects: COCO's measures are of what it considers, down to low scores."""
+
+    def candidates(self, frame: RgbdFrame, least_score: float = 0.05) -> Candidates:
+        """Return all objects from this score on, their masks overlapping; errors as `segment`."""
         ...
 
 

@@ -29,7 +29,7 @@ from seg_ros.mask_rcnn.checkpoint import (
     metadata_of,
     use_roi,
 )
-from seg_ros.mask_rcnn.masks import label_image
+from seg_ros.mask_rcnn.detections import Detections
 from seg_ros.mask_rcnn.network_small import SmallDetectorConfig, small_detector
 from seg_ros.networks.preprocessing import SMALL
 from seg_ros.networks.small_trunk import SmallTrunk
@@ -159,12 +159,14 @@ class DetectionTask(Task):
         frames: list[FrameScore] = []
         rows: list[tuple[Picture, Instances]] = []
         for sample, objects in whole_samples(self.val_data, self.options, SMALL):
-            found = self._found(network, sample, objects, device)
-            scores.add(CocoTruth.from_masks(objects.masks, objects.class_ids), found)
-            frames.append(evaluate_frame(
-                painted(objects.masks), found[found.scores >= SCORE].labels))
+            detections = self._detections(network, sample, objects, device)
+            shape, names = objects.view.labels.shape, self.train_data.class_names
+            scores.add_candidates(CocoTruth.from_masks(objects.masks, objects.class_ids),
+                                  detections.candidates(shape, names))
+            found = detections[detections.scores >= SCORE].instances(shape, names)
+            frames.append(evaluate_frame(painted(objects.masks), found.labels))
             if len(rows) < self.options.pictures:
-                rows.append((objects.view.color, found[found.scores >= SCORE]))
+                rows.append((objects.view.color, found))
         if not frames:
             return {}
         if rows:
@@ -177,19 +179,13 @@ class DetectionTask(Task):
             'share_above_75': float(np.mean([frame.share_above_75 for frame in frames])),
         }
 
-    def _found(
+    def _detections(
         self, network: nn.Module, sample: DetectionSample, objects: Objects,
         device: torch.device,
-    ) -> Instances:
+    ) -> Detections:
         output = network([sample[0].to(device)])[0]
-        boxes, masks, found, labels = (
-            output[name].float().cpu().numpy() for name in ('boxes', 'masks', 'scores', 'labels'))
-        shape = objects.view.labels.shape
-        scale = np.divide(shape[::-1], (self.options.width, self.options.height))
-        image, kept = label_image(boxes * np.tile(scale, 2), masks[:, 0], found, shape)
-        return Instances(
-            image, found[kept].astype(np.float32), labels[kept].astype(np.int32) - 1,
-            np.arange(1, len(kept) + 1, dtype=np.int32), self.train_data.class_names)
+        size = self.options.width, self.options.height
+        return Detections.of_output(output, np.divide(objects.view.labels.shape[::-1], size))
 
     def parameter_groups(self, network: nn.Module) -> list[dict[str, Any]]:
         """Return the heads' and the trunk's parameters, the latter at a rate of their own."""
