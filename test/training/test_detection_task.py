@@ -135,7 +135,8 @@ class Perfect(torch.nn.Module):
                  'labels': torch.ones(len(boxes), dtype=torch.int64)}]
 
 
-@pytest.mark.parametrize(('found', 'low', 'high'), [((1, 2, 3), 0.5, 1.0), ((1,), 0.15, 1 / 3 + 0.01)])
+@pytest.mark.parametrize(('found', 'low', 'high'), [
+    ((1, 2, 3), 0.5, 1.0), ((1,), 0.15, 1 / 3 + 0.01)])
 def test_the_measures_are_those_of_the_views(data, tmp_path, found, low, high):
     task = DetectionTask(OPTIONS)
     task.open([data], None)
@@ -220,6 +221,27 @@ def test_weights_of_a_detector_start_all_but_other_classes(tmp_path, data, names
     saved = load_weights(tmp_path / 'out' / WEIGHTS, method='mask_rcnn')
     assert saved.metadata['config']['class_names'] == ['object']
     assert saved.metadata['training']['started_from'] == 'tiny.safetensors'
+
+
+@pytest.mark.parametrize('fusion', ['color', 'depth'])
+def test_weights_of_both_inputs_start_a_detector_of_one(tiny, data, tmp_path, fusion):
+    for name, init in (('detector', tiny),
+                       ('ucn', load_weights('default', method='unseen_objects'))):
+        task = DetectionTask(OPTIONS.replaced(fusion=fusion))
+        task.open([data], None)
+        trunk = trunk_of(task.network(None, init)).state_dict()
+        prefix = 'backbone.trunk.' if name == 'detector' else ''
+        assert task.config.fusion == fusion
+        assert any(key.startswith(f'stems.{fusion}') for key in trunk)
+        for key, value in trunk.items():
+            if not key.endswith('num_batches_tracked'):
+                assert torch.equal(value, init.state[prefix + key]), (name, key)
+
+
+@pytest.mark.parametrize('fusion', ['early', 'color'])
+def test_other_fusions_do_not_start_each_other(ucn, data, tmp_path, fusion):
+    with pytest.raises(ValueError, match=f'is of fusion cat and cannot start one of .*{fusion}'):
+        trainer_of(data, tmp_path / 'out', OPTIONS.replaced(fusion=fusion), init=ucn)
 
 
 @pytest.mark.parametrize(('change', 'message'), [
