@@ -11,7 +11,6 @@ import torch
 from safetensors.torch import load_file, save_file
 from tiny_detectors import NAMES, frame_of, stirred, tiny_config, tiny_detector, write_tiny
 from torchvision.models import detection
-from torchvision.models.detection.roi_heads import paste_masks_in_image
 
 from seg_ros.mask_rcnn.checkpoint import (
     aggregation_for,

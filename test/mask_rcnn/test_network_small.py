@@ -90,10 +90,10 @@ def test_outputs_are_boxes_inside_and_masks_of_the_head(size):
     assert count > 0
     assert result['boxes'].shape == (count, 4)
     assert result['masks'].shape == (count, 1, 28, 28)
-    assert result['labels'].dtype == torch.int64 and 1 <= result['labels'].min()
+    assert result['labels'].dtype == torch.int64 and result['labels'].min() >= 1
     assert result['labels'].max() <= 3
     assert (result['scores'].diff() <= 0).all()
-    assert 0 <= result['masks'].min() and result['masks'].max() <= 1
+    assert result['masks'].min() >= 0 and result['masks'].max() <= 1
     limits = torch.tensor([*size, *size])
     assert (result['boxes'] >= 0).all() and (result['boxes'] <= limits).all()
 

@@ -31,6 +31,7 @@ def robot(weights):
     node = NodeProcess(
         name='mask_rcnn', program=('-m', 'seg_ros.nodes.segmentation_node'), method='mask_rcnn',
         weights=weights, backend='torch', device='cpu', max_frame_age=60.0, **OPTIONS)
+    assert node.wait_log('mask_rcnn on cpu by torch', 180), node.log
     robot = Robot('mask_rcnn', topics=('label', 'class_names'))
     robot.wait_state('active', 180)
     yield robot
@@ -62,11 +63,6 @@ def published(robot):
     return array_from_image(message), said()[-1]
 
 
-def classes_of(labels, found):
-    """Return the class at each pixel of a segmenter's result, -1 for none."""
-    return np.append(found.class_ids, -1)[labels - 1]
-
-
 @pytest.mark.slow
 def test_the_node_publishes_the_objects_with_their_classes(robot, weights):
     labels, said = published(robot)
@@ -75,10 +71,10 @@ def test_the_node_publishes_the_objects_with_their_classes(robot, weights):
     # ids of tracked objects may be any, the pixels and the classes are the segmenter's
     pairs = set(zip(expected.labels.ravel().tolist(), labels.ravel().tolist(), strict=True))
     assert len(pairs) == len(expected) + 1 and (0, 0) in pairs
-    names = {entry['id']: entry['class'] for entry in said['objects']}
-    assert {names[new] for _, new in pairs if new} <= set(TINY['NAMES'])
     for old, new in pairs - {(0, 0)}:
-        assert names[new] == expected.class_names[expected.class_ids[old - 1]]
+        entry, row = said['objects'][str(new)], old - 1
+        assert entry['class'] == expected.class_names[expected.class_ids[row]]
+        assert entry['score'] == pytest.approx(expected.scores[row], abs=1e-3)
 
 
 @pytest.mark.slow
@@ -90,4 +86,4 @@ def test_classes_are_chosen_while_it_runs(robot, weights):
     assert accepted.successful, accepted.reason
     labels, said = published(robot)
     np.testing.assert_array_equal(labels > 0, expected_of(weights, classes=kept).labels > 0)
-    assert {entry['class'] for entry in said['objects']} == {kept}
+    assert {entry['class'] for entry in said['objects'].values()} == {kept}

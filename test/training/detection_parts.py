@@ -3,11 +3,15 @@
 
 """A detector of a few thousand weights to start trainings from, and options that take seconds."""
 
+import csv
+
 import torch
 
 from seg_ros.mask_rcnn.checkpoint import metadata_of
 from seg_ros.mask_rcnn.network_small import SmallDetectorConfig, small_detector
 from seg_ros.training.detection_options import DetectionTrainOptions
+from seg_ros.training.detection_task import DetectionTask
+from seg_ros.training.trainer import Trainer
 from seg_ros.weights import load_weights, save_weights
 
 OPTIONS = DetectionTrainOptions(
@@ -33,3 +37,13 @@ def tiny_weights(folder, names=('object',), roi=('align', 'average')):
     save_weights(path, small_detector(config).state_dict(),
                  metadata_of(config, names, (64, 64), *roi))
     return load_weights(path, method='mask_rcnn')
+
+
+def trainer_of(data, out, options=OPTIONS, **more):
+    return Trainer(DetectionTask(options), data, out, **more)
+
+
+def rows_of(folder, name):
+    """Return the rows of a curve without the clock's column."""
+    with (folder / name).open(encoding='utf-8') as file:
+        return [{k: v for k, v in row.items() if k != 'seconds'} for row in csv.DictReader(file)]

@@ -142,6 +142,9 @@ def test_where_data_may_lie(tmp_path):
     assert isinstance(opened(tmp_path / 'coco'), CocoSource)
     path = tmp_path / 'coco' / 'train' / 'annotations.json'
     assert isinstance(opened(path), CocoSource)
+    # what `synthesize --coco` leaves is both: the labels are read
+    (tmp_path / 'views' / 'train' / 'annotations.json').write_bytes(path.read_bytes())
+    assert isinstance(opened(tmp_path / 'views'), FolderSource)
     with pytest.raises(FileNotFoundError, match='train: no such file or folder'):
         opened(tmp_path)
     (tmp_path / 'empty' / 'train').mkdir(parents=True)
