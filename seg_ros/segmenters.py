@@ -8,11 +8,11 @@ from __future__ import annotations
 import importlib
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Protocol, cast
+from typing import Any, Protocol, cast, runtime_checkable
 
 from seg_ros.core.frame import RgbdFrame
 from seg_ros.core.options import Options
-from seg_ros.core.results import Instances, SemanticMap
+from seg_ros.core.results import Candidates, Instances, SemanticMap
 from seg_ros.threads import wait_passively
 
 DEFAULT_METHOD = 'unseen_objects'
@@ -36,6 +36,24 @@ class Segmenter(Protocol):
 
     def segment(self, frame: RgbdFrame) -> Instances | SemanticMap:
         """Return the objects or classes of one frame; ValueError for a frame it cannot take."""
+        ...
+
+
+@runtime_checkable
+class ChecksOptions(Protocol):
+    """A segmenter whose weights decide which options it can take: names of classes."""
+
+    def check_options(self, options: Any) -> None:
+        """Raise ValueError for options that these weights cannot serve."""
+        ...
+
+
+@runtime_checkable
+class GivesCandidates(Protocol):
+    """A segmenter that detects: COCO's measures are of what it considers, down to low scores."""
+
+    def candidates(self, frame: RgbdFrame, least_score: float = 0.05) -> Candidates:
+        """Return all objects from this score on, their masks overlapping; errors as `segment`."""
         ...
 
 
@@ -119,4 +137,12 @@ register(Method(
     needs_depth=False,
     result='instances',
     summary='Mask R-CNN: objects of known classes, or of any kind, from colour or RGB-D',
+))
+register(Method(
+    name='combined',
+    loader='seg_ros.combined.segmenter:load_combined',
+    options='seg_ros.combined.options:CombinedOptions',
+    needs_depth=True,
+    result='instances',
+    summary='unseen_objects and mask_rcnn on one frame: all outlined, known things named',
 ))

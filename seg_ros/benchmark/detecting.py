@@ -24,8 +24,9 @@ from seg_ros.benchmark.report import Report
 from seg_ros.benchmark.segmenting import subject_of
 from seg_ros.core.frame import RgbdFrame
 from seg_ros.core.io import write_frame
+from seg_ros.mask_rcnn.detections import Detections
 from seg_ros.mask_rcnn.masks import label_image, pasted_masks
-from seg_ros.mask_rcnn.segmenter import Detections, MaskRcnnSegmenter
+from seg_ros.mask_rcnn.segmenter import MaskRcnnSegmenter
 from seg_ros.segmenters import Segmenter
 
 PEER, PASTE, TORCHVISION = 'Beside torchvision', 'Around the network', 'torchvision, eager'

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from seg_ros.core.io import FrameFolder
-from seg_ros.core.results import Instances
+from seg_ros.core.results import Candidates, Instances
 from seg_ros.evaluation.coco_metrics import FIGURES, CocoScores
 from seg_ros.evaluation.coco_truth import CocoFrames, FolderTruth, TruthSource
 from seg_ros.evaluation.folder import Predict
@@ -43,14 +43,20 @@ def results_in(folder: Path, metrics: str) -> Callable[[str], Instances]:
 
 
 def scored(
-    results: Callable[[str], Instances], truth: TruthSource
+    results: Callable[[str], Instances], truth: TruthSource,
+    candidates: Callable[[str], Candidates] | None = None,
 ) -> tuple[Predict, CocoScores]:
-    """Return a predictor of labels, and scores that fill as it is called."""
+    """Return a predictor of labels, and scores that fill as it is called.
+
+    Scored is what a detector considers, where ``candidates`` give it, else the labels.
+    """
     scores = CocoScores(truth.class_names)
 
     def scoring(name: str) -> Any:
         found, true = results(name), truth.truth(name)
-        if true is not None:
+        if true is not None and candidates is not None:
+            scores.add_candidates(true, candidates(name))
+        elif true is not None:
             scores.add(true, found)
         return found.labels
 

@@ -15,19 +15,20 @@ import argparse
 import json
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from seg_ros.core.io import FrameFolder
-    from seg_ros.core.results import Instances
+    from seg_ros.core.results import Candidates, Instances
     from seg_ros.evaluation.coco_metrics import CocoScores
     from seg_ros.evaluation.coco_truth import TruthSource
     from seg_ros.evaluation.failures import FailureCount
     from seg_ros.evaluation.folder import FolderScore, Predict
     from seg_ros.evaluation.sources import CameraFolder
     from seg_ros.evaluation.unseen_metrics import FrameScore, MeanScore
+    from seg_ros.segmenters import GivesCandidates
 
 HELP = 'score a method on a folder with ground truth'
 
@@ -157,7 +158,11 @@ def _predictors(
     args: argparse.Namespace, folder: CameraFolder, truth: TruthSource | None
 ) -> tuple[Predict, Predict, dict[str, Any], CocoScores | None]:
     """Return what gives labels and feeds COCO, what only gives labels, the setting, the scores."""
-    results, setting = _from_files(args) if args.predictions else _from_method(args, folder)
+    candidates = None
+    if args.predictions:
+        results, setting = _from_files(args)
+    else:
+        results, candidates, setting = _from_method(args, folder)
 
     def plain(name: str) -> Any:
         return results(name).labels
@@ -166,7 +171,7 @@ def _predictors(
         return plain, plain, setting, None
     from seg_ros.cli._coco import scored
 
-    predict, coco = scored(results, truth)
+    predict, coco = scored(results, truth, candidates)
     return predict, plain, setting, coco
 
 
@@ -239,16 +244,22 @@ def _from_files(
 
 def _from_method(
     args: argparse.Namespace, folder: CameraFolder
-) -> tuple[Callable[[str], Instances], dict[str, Any]]:
+) -> tuple[Callable[[str], Instances], Callable[[str], Candidates] | None, dict[str, Any]]:
+    """Return what gives results by NAME, what a detector considers, and the setting."""
     from seg_ros.cli._method import describe_run, load_segmenter, timed_segment
+    from seg_ros.segmenters import GivesCandidates
 
     segmenter = load_segmenter(args)
 
     def results(name: str) -> Instances:
         return _instances(timed_segment(segmenter, folder.frame(name))[0])
 
+    def considered(name: str) -> Candidates:
+        return cast('GivesCandidates', segmenter).candidates(folder.frame(name))
+
     frames = {'sensor': args.sensor, 'noise_seed': args.noise_seed, 'blank': args.blank}
-    return results, {**describe_run(args, segmenter), 'frames_as_seen': frames}
+    return (results, considered if isinstance(segmenter, GivesCandidates) else None,
+            {**describe_run(args, segmenter), 'frames_as_seen': frames})
 
 
 def _instances(result: Any) -> Instances:

@@ -3,6 +3,8 @@
 
 """Train a method on folders of views, synthetic or own frames with labels (train/ and val/).
 
+mask_rcnn also takes data in COCO format: a JSON file, or train/ and val/ with annotations.json.
+
 Several processes or GPUs: torchrun --nproc-per-node N -m seg_ros train unseen_objects ...
 """
 
@@ -41,7 +43,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument('method', choices=tuple(METHODS), help='what to train')
     parser.formatter_class = argparse.RawDescriptionHelpFormatter
     parser.add_argument('--data', required=True, metavar='DIR[:SHARE]', action='append',
-                        help='folder with train/ and, for validation, val/; may be repeated, then '
+                        help='folder with train/ and, for validation, val/ (of mask_rcnn also a '
+                        'JSON in COCO format); may be repeated, then '
                         'shares say how often a sample is of each: own:1 synthetic:3')
     parser.add_argument('--out', required=True, type=Path, metavar='DIR',
                         help='folder for checkpoint.pt, weights.safetensors, card.md, curves')

@@ -108,6 +108,31 @@ class Instances:
 
 
 @dataclass(frozen=True, eq=False)
+class Candidates:
+    """Hold what a detector considers in one frame, before objects share its pixels.
+
+    Rows share their length K: ``masks`` (K, H, W) bool, which may overlap, ``boxes_xyxy`` (K, 4)
+    pixels, x2 and y2 exclusive, ``scores`` (K,), ``class_ids`` (K,) indices of ``class_names``.
+    """
+
+    masks: npt.NDArray[np.bool_]
+    boxes_xyxy: npt.NDArray[np.float32]
+    scores: npt.NDArray[np.float32]
+    class_ids: npt.NDArray[np.int32]
+    class_names: tuple[str, ...] = ('object',)
+
+    def __post_init__(self) -> None:
+        lengths = {len(self.masks), len(self.boxes_xyxy), len(self.scores), len(self.class_ids)}
+        if len(lengths) != 1 or self.masks.ndim != 3:
+            raise ValueError(
+                f'masks {self.masks.shape}, boxes, scores and class_ids must share a length, got '
+                f'{sorted(lengths)}')
+
+    def __len__(self) -> int:
+        return len(self.scores)
+
+
+@dataclass(frozen=True, eq=False)
 class SemanticMap:
     """Hold one class per pixel.
 

@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from seg_ros.core.results import Instances
+from seg_ros.core.results import Candidates, Instances
 from seg_ros.evaluation.coco_tools import (
     Rle,
     coco_class,
@@ -189,6 +189,13 @@ class CocoScores:
         self._found += [{'image_id': image['id'], **entry} for entry in found]
         self._result_names |= dict.fromkeys(
             name for name in predicted.class_names if name.lower() not in BACKGROUND_NAMES)
+
+    def add_candidates(self, truth: CocoTruth, found: Candidates) -> None:
+        """Add one frame of a detector's overlapping objects; errors as ``add`` has them."""
+        rows = Instances(
+            np.zeros(found.masks.shape[1:], np.int32), found.scores, found.class_ids,
+            np.arange(1, len(found) + 1, dtype=np.int32), found.class_names)
+        self.add(truth, rows, masks=found.masks, boxes_xyxy=found.boxes_xyxy)
 
     def classes(self) -> ClassMatch:
         """Return how classes are treated, as far as frames were added."""

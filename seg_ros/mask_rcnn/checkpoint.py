@@ -13,6 +13,7 @@ from typing import Any
 
 import torch
 from torch import Tensor
+from torch.nn import BatchNorm2d
 from torchvision.models import detection
 from torchvision.models.detection import MaskRCNN
 from torchvision.models.detection.backbone_utils import resnet_fpn_backbone
@@ -95,21 +96,29 @@ def load_detector(weights: Weights) -> LoadedDetector:
     if not weights.metadata:
         return _torchvision_detector(weights)
     config = _described(weights)
-    names = tuple(config.pop('class_names'))
-    check_class_count(weights, len(names) + 1)
-    preprocessing = Preprocessing.from_dict(config.pop('preprocessing'))
-    width, height = config.pop('input_size')
-    operator, aggregation = config.pop('roi'), config.pop('roi_aggregation')
+    check_class_count(weights, len(config['class_names']) + 1)
     try:
-        described = config_of({**config, 'num_classes': len(names) + 1})
-    except TypeError as error:
+        loaded = _empty_detector(config)
+    except (TypeError, ValueError) as error:
         raise ValueError(
             f'{weights.path}: its metadata fit no {SMALL_ARCHITECTURE}: {error}') from error
+    load_strictly(loaded.model, weights.state, str(weights.path))
+    return loaded
+
+
+def _empty_detector(config: dict[str, Any]) -> LoadedDetector:
+    """Build a small detector of a complete description, its weights to be loaded."""
+    names = tuple(config.pop('class_names'))
+    preprocessing = Preprocessing.from_dict(config.pop('preprocessing'))
+    width, height = (int(side) for side in config.pop('input_size'))
+    roi = config.pop('roi'), config.pop('roi_aggregation')
+    if min(width, height) < 1:
+        raise ValueError(f'input_size {width}x{height}: sides start at 1x1')
+    described = config_of({**config, 'num_classes': len(names) + 1})
     model = small_detector(described)
-    use_roi(model, operator, aggregation)
-    load_strictly(model, weights.state, str(weights.path))
-    return LoadedDetector(model.eval(), SMALL_ARCHITECTURE, names, described.fusion,
-                          (operator, aggregation), preprocessing, (int(width), int(height)))
+    use_roi(model, *roi)
+    return LoadedDetector(model.eval(), SMALL_ARCHITECTURE, names, described.fusion, roi,
+                          preprocessing, (width, height))
 
 
 def config_of(values: Mapping[str, Any]) -> SmallDetectorConfig:
@@ -173,8 +182,9 @@ def _torchvision_detector(weights: Weights) -> LoadedDetector:
     """Build the architecture that the keys are of; torchvision's layout of either age is taken."""
     count = class_count(weights)
     name = 'maskrcnn_resnet50_fpn' + ('' if _V1_KEY in weights.state else '_v2')
-    model = v1_detector(count) if _V1_KEY in weights.state else detection.maskrcnn_resnet50_fpn_v2(
-        weights=None, weights_backbone=None, num_classes=count)
+    model = v1_detector(weights.state) if _V1_KEY in weights.state else (
+        detection.maskrcnn_resnet50_fpn_v2(
+            weights=None, weights_backbone=None, num_classes=count))
     try:  # torchvision renames the keys of older files
         model.load_state_dict(dict(weights.state), strict=True)
     except RuntimeError as error:
@@ -184,18 +194,21 @@ def _torchvision_detector(weights: Weights) -> LoadedDetector:
         model.eval(), name, published_names(count), 'color', ('align', 'average'), None, None)
 
 
-def v1_detector(count: int) -> MaskRCNN:
-    """Build torchvision's maskrcnn_resnet50_fpn as it is with its COCO weights.
+def v1_detector(state: Mapping[str, Tensor]) -> MaskRCNN:
+    """Build torchvision's maskrcnn_resnet50_fpn as it was when this state was saved.
 
-    Those were made with normalisation layers that are frozen and add nothing to the variance,
-    which ``maskrcnn_resnet50_fpn(weights=None)`` does not have.
+    Its COCO weights, and what is trained from them, have normalisation layers that are frozen and
+    add nothing to the variance; ``maskrcnn_resnet50_fpn(weights=None)`` has plain ones, which
+    count their batches.
     """
+    plain = any(key.endswith('num_batches_tracked') for key in state)
     backbone = resnet_fpn_backbone(
-        backbone_name='resnet50', weights=None, norm_layer=FrozenBatchNorm2d, trainable_layers=3)
+        backbone_name='resnet50', weights=None, trainable_layers=3,
+        norm_layer=BatchNorm2d if plain else FrozenBatchNorm2d)
     for module in backbone.modules():
         if isinstance(module, FrozenBatchNorm2d):
             module.eps = 0.0
-    return MaskRCNN(backbone, num_classes=count)
+    return MaskRCNN(backbone, num_classes=len(state[_CLASS_KEY]))
 
 
 def boxes_at_input(
@@ -224,6 +237,10 @@ def _described(weights: Weights) -> dict[str, Any]:
     missing = sorted(needed - set(config))
     if missing:
         raise ValueError(f'{weights.path}: its metadata lacks config.{missing[0]}')
+    names = config['class_names']
+    if not isinstance(names, list) or not all(isinstance(name, str) for name in names):
+        raise ValueError(f'{weights.path}: config.class_names is {names!r}, a list of names is '
+                         'accepted')
     unknown = sorted(set(config) - needed - {
         field.name for field in dataclasses.fields(SmallDetectorConfig)})
     if unknown:

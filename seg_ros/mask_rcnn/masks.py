@@ -53,6 +53,18 @@ def pasted_masks(
                resized[top - y1:bottom - y1, left - x1:right - x1])
 
 
+def full_masks(
+    boxes: npt.NDArray[np.floating], masks: npt.NDArray[np.float32], shape: tuple[int, int],
+    threshold: float = 0.5,
+) -> npt.NDArray[np.bool_]:
+    """Return (K, H, W) bool: where the probability of each box's mask reaches ``threshold``."""
+    full = np.zeros((len(boxes), *shape), bool)
+    for image, (window, probability) in zip(
+            full, pasted_masks(boxes, masks, shape), strict=True):
+        image[window] = probability >= threshold
+    return full
+
+
 def label_image(
     boxes: npt.NDArray[np.floating],
     masks: npt.NDArray[np.float32],

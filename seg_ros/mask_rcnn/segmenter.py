@@ -6,9 +6,7 @@
 from __future__ import annotations
 
 import time
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -18,7 +16,7 @@ from torch import Tensor
 from seg_ros.backends.device import resolve_device
 from seg_ros.core.frame import RgbdFrame
 from seg_ros.core.options import Options
-from seg_ros.core.results import Instances
+from seg_ros.core.results import Candidates, Instances
 from seg_ros.core.timing import timed
 from seg_ros.mask_rcnn.checkpoint import (
     METHOD,
@@ -29,32 +27,13 @@ from seg_ros.mask_rcnn.checkpoint import (
     use_roi,
 )
 from seg_ros.mask_rcnn.compiled import Run, compile_detector
-from seg_ros.mask_rcnn.masks import label_image
+from seg_ros.mask_rcnn.detections import Detections
 from seg_ros.mask_rcnn.options import MaskRcnnOptions
 from seg_ros.networks.inputs import check_depth, example_inputs, network_size
 from seg_ros.networks.preprocessing import SMALL, network_inputs
 
-
-@dataclass(frozen=True, eq=False)
-class Detections:
-    """Hold what a detector says of a frame, by falling score.
-
-    ``boxes`` (K, 4) x1, y1, x2, y2 in pixels of the frame, ``masks`` (K, m, m) probabilities
-    inside them, ``scores`` (K,), ``class_ids`` (K,) indices into the class names.
-    """
-
-    boxes: npt.NDArray[np.float32]
-    masks: npt.NDArray[np.float32]
-    scores: npt.NDArray[np.float32]
-    class_ids: npt.NDArray[np.int32]
-
-    def __len__(self) -> int:
-        return len(self.scores)
-
-    def __getitem__(self, index: Any) -> Detections:
-        """Return the chosen rows."""
-        return Detections(
-            self.boxes[index], self.masks[index], self.scores[index], self.class_ids[index])
+# Detections of all classes, of which the wanted ones are taken.
+MANY = 1000
 
 
 class MaskRcnnSegmenter:
@@ -94,18 +73,23 @@ class MaskRcnnSegmenter:
 
     @options.setter
     def options(self, options: MaskRcnnOptions) -> None:
-        if not isinstance(options, MaskRcnnOptions):
-            raise ValueError(f'options must be MaskRcnnOptions, got {type(options).__name__}')
-        self._wanted = wanted_classes(options.classes, self.class_names)
+        self._wanted = self.check_options(options)
         heads = self._loaded.model.roi_heads
         heads.score_thresh = options.score_threshold
         heads.nms_thresh = options.nms_threshold
-        heads.detections_per_img = options.max_objects
+        # Those of other classes must not use up the number.
+        heads.detections_per_img = options.max_objects if self._wanted is None else MANY
         if self._base_sides is not None:
             low, high = (round(side * options.input_scale) for side in self._base_sides)
             self._loaded.model.transform.min_size = (low,)
             self._loaded.model.transform.max_size = high
         self._options = options
+
+    def check_options(self, options: MaskRcnnOptions) -> npt.NDArray[np.int32] | None:
+        """Return the indices of the classes wanted; ValueError for names that no class has."""
+        if not isinstance(options, MaskRcnnOptions):
+            raise ValueError(f'options must be MaskRcnnOptions, got {type(options).__name__}')
+        return wanted_classes(options.classes, self.class_names)
 
     def segment(self, frame: RgbdFrame) -> Instances:
         """Return the objects of a frame by falling score; ids are 1..K.
@@ -117,15 +101,25 @@ class MaskRcnnSegmenter:
         started = time.perf_counter()
         found = self.detect(frame, timings)
         with timed(timings, 'paste'):
-            labels, kept = label_image(
-                found.boxes, found.masks, found.scores, frame.shape,
-                threshold=self._options.mask_threshold, min_visible=self._options.min_visible)
-        rows = found[kept]
+            result = found.instances(
+                frame.shape, self.class_names, threshold=self._options.mask_threshold,
+                min_visible=self._options.min_visible)
         timings['total'] = time.perf_counter() - started
         self.timings = timings
-        return Instances(
-            labels, rows.scores, rows.class_ids, np.arange(1, len(rows) + 1, dtype=np.int32),
-            self.class_names)
+        return result
+
+    def candidates(self, frame: RgbdFrame, least_score: float = 0.05) -> Candidates:
+        """Return the objects of a frame from this score on, by falling score, masks overlapping.
+
+        The option score_threshold plays no part; errors as ``segment`` has them.
+        """
+        heads = self._loaded.model.roi_heads
+        heads.score_thresh = least_score
+        try:
+            found = self.detect(frame)
+        finally:
+            heads.score_thresh = self._options.score_threshold
+        return found.candidates(frame.shape, self.class_names, self._options.mask_threshold)
 
     def detect(self, frame: RgbdFrame, timings: dict[str, float] | None = None) -> Detections:
         """Return boxes with their masks, which may overlap; errors as ``segment`` has them."""
@@ -135,14 +129,13 @@ class MaskRcnnSegmenter:
             image = self._input(frame)
         with timed(timings, 'network'), torch.inference_mode():
             output = self._loaded.model([image.to(self.device)])[0]
-        arrays = {key: value.cpu().numpy() for key, value in output.items()}
-        scale = np.ones(2, np.float32)
-        if self._loaded.input_size is not None:
-            scale = np.divide(frame.shape[::-1], image.shape[:0:-1]).astype(np.float32)
-        found = Detections(
-            arrays['boxes'] * np.tile(scale, 2), arrays['masks'][:, 0],
-            arrays['scores'].astype(np.float32), arrays['labels'].astype(np.int32) - 1)
-        return found if self._wanted is None else found[np.isin(found.class_ids, self._wanted)]
+        own_scale = self._loaded.input_size is None  # torchvision's leads boxes to the frame
+        found = Detections.of_output(
+            output, (1.0, 1.0) if own_scale else np.divide(frame.shape[::-1], image.shape[:0:-1]))
+        if self._wanted is None:
+            return found
+        rows = np.flatnonzero(np.isin(found.class_ids, self._wanted))
+        return found[rows[:self._options.max_objects]]
 
     def _input(self, frame: RgbdFrame) -> Tensor:
         """Return the image as the detector takes it: six planes, or colours of 0 to 1."""

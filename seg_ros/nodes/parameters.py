@@ -54,16 +54,19 @@ class NodeParameters:
     """Declare the parameters of a node and its method, check each change and hold the values.
 
     ``node`` are the NodeOptions, ``method`` the method's options. A change is validated as a
-    whole: a bad value, or a fixed parameter while ``is_fixed()``, refuses it with the reason.
+    whole: a bad value, a fixed parameter while ``is_fixed()``, or options of the method for which
+    ``accept`` raises ValueError, refuse it with the reason.
     ``on_change`` is called with the names after a change was accepted.
     """
 
     def __init__(
-        self, ros_node: Any, is_fixed: Callable[[], bool], on_change: Callable[[set[str]], None]
+        self, ros_node: Any, is_fixed: Callable[[], bool], on_change: Callable[[set[str]], None],
+        accept: Callable[[Options], None] = lambda _: None,
     ) -> None:
         self._ros_node = ros_node
         self._is_fixed = is_fixed
         self._on_change = on_change
+        self._accept = accept
         self._declaring = True
         self.node = NodeOptions(**self._declare(NodeOptions.specs()))
         self._method_names: list[str] = []
@@ -125,6 +128,7 @@ class NodeParameters:
             return SetParametersResult(successful=True)
         try:
             node, method, names = self._changed(changes)
+            self._accept(method)
         except ValueError as error:
             return SetParametersResult(successful=False, reason=str(error))
         self.node, self.method = node, method

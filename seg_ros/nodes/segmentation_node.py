@@ -17,6 +17,7 @@ from rclpy.lifecycle import LifecycleNode, LifecycleState, TransitionCallbackRet
 from sensor_msgs.msg import CameraInfo, Image
 from std_srvs.srv import SetBool, Trigger
 
+from seg_ros.core.options import Options
 from seg_ros.nodes import qos
 from seg_ros.nodes.answers import Call, SegmentService
 from seg_ros.nodes.arguments import method_from_arguments
@@ -30,7 +31,7 @@ from seg_ros.nodes.parameters import NodeParameters
 from seg_ros.nodes.pipeline import Log, Pipeline
 from seg_ros.nodes.publishers import Publishers
 from seg_ros.nodes.statistics import Statistics, memory_mb
-from seg_ros.segmenters import load, method_named
+from seg_ros.segmenters import ChecksOptions, load, method_named
 
 COLOR, DEPTH, INFO = 'rgb/image_rect_color', 'depth_registered/image_rect', 'rgb/camera_info'
 _SUCCESS, _FAILURE = TransitionCallbackReturn.SUCCESS, TransitionCallbackReturn.FAILURE
@@ -53,7 +54,8 @@ class SegmentationNode(LifecycleNode):
         self._depth_use: DepthUse = 'required'
         self._statistics = Statistics()
         self._settings = NodeParameters(
-            self, lambda: self._state != 'unconfigured', self._parameters_changed)
+            self, lambda: self._state != 'unconfigured', self._parameters_changed,
+            self._accept_options)
         self._steady = Clock(clock_type=ClockType.STEADY_TIME)
         self._make_services()
         self._diagnostics = self.create_publisher(
@@ -238,6 +240,12 @@ class SegmentationNode(LifecycleNode):
         else:
             response.success, response.message = True, self._pipeline.reset_identities()
         return response
+
+    def _accept_options(self, options: Options) -> None:
+        """Raise ValueError for options that the loaded weights cannot serve."""
+        segmenter = self._pipeline.segmenter if self._pipeline is not None else None
+        if isinstance(segmenter, ChecksOptions):
+            segmenter.check_options(options)
 
     def _parameters_changed(self, names: set[str]) -> None:
         if self._pipeline is not None:

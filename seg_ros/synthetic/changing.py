@@ -28,9 +28,9 @@ from seg_ros.synthetic.renderer import (
     World,
     build_world,
     render,
+    render_through,
 )
 from seg_ros.synthetic.room import Table, make_lamps, make_surroundings, make_table
-from seg_ros.synthetic.scene import seen_through
 from seg_ros.synthetic.sensor import corrupt_depth
 from seg_ros.synthetic.sequence import FRAME_ID, FRAME_INTERVAL_NS, SequenceFrame, camera_path
 
@@ -206,14 +206,12 @@ class ChangingSequence:
         return build_world([*items.values(), *backdrop], *lights), behind
 
     def _drawn(self, worlds: tuple[World, World | None], pose: CameraPose) -> Rendering:
-        front = render(worlds[0], self.camera, pose)
         if worlds[1] is None:
-            return front
+            return render(worlds[0], self.camera, pose)
         clear = np.zeros(max(self.stage.known) + 1, np.float32)
         for label, one in self.stage.present.items():
             clear[label] = one.model.clear
-        return seen_through(
-            front, render(worlds[1], self.camera, pose), clear[front.labels])
+        return render_through(worlds[0], worlds[1], self.camera, pose, clear)
 
     def _note(self, index: int, frame: RgbdFrame, pose: CameraPose) -> None:
         self._frames.append({

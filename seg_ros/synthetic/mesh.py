@@ -35,9 +35,11 @@ class Soup:
     ) -> Soup:
         """Rotate (3, 3), then translate (3,) metres."""
         turn = np.eye(3) if rotation is None else rotation
+        shape = self.positions.shape
+        moved = self.positions.reshape(-1, 3) @ turn.T + np.asarray(translation, np.float64)
         return Soup(
-            self.positions @ turn.T + np.asarray(translation, dtype=np.float64),
-            self.normals @ turn.T,
+            moved.reshape(shape),
+            (self.normals.reshape(-1, 3) @ turn.T).reshape(shape),
             self.uvs,
             self.parts,
         )
@@ -61,7 +63,7 @@ class Soup:
             for axis in np.eye(3)
         ]
         a, b, c = columns
-        cofactors = np.stack([np.cross(b, c), np.cross(c, a), np.cross(a, b)], axis=-1)
+        cofactors = np.stack([cross(b, c), cross(c, a), cross(a, b)], axis=-1)
         normals = np.einsum('nij,nj->ni', cofactors, self.normals.reshape(-1, 3))
         return Soup(
             bend(points).reshape(-1, 3, 3), _unit(normals).reshape(-1, 3, 3), self.uvs, self.parts
@@ -71,6 +73,12 @@ class Soup:
         """Return the lowest and the highest corner of the axis-aligned box, metres."""
         points = self.positions.reshape(-1, 3)
         return points.min(axis=0), points.max(axis=0)
+
+
+def cross(a: Array, b: Array) -> Array:
+    """Return the cross products (..., 3) of vectors, as numpy's but without its bookkeeping."""
+    (ax, ay, az), (bx, by, bz) = np.moveaxis(a, -1, 0), np.moveaxis(b, -1, 0)
+    return np.stack([ay * bz - az * by, az * bx - ax * bz, ax * by - ay * bx], axis=-1)
 
 
 def _unit(vectors: Array) -> Array:
@@ -192,7 +200,7 @@ def _loft_normals(tangent: Array, curve: Array, around: Array) -> Array:
         [dr * curve[None], np.broadcast_to(dz, dr.shape[:1] + (len(curve), 1))], axis=2
     )
     flat = np.concatenate([around, np.zeros((len(around), 1))], axis=1)
-    return _unit(np.cross(np.broadcast_to(flat[None], along.shape), along))
+    return _unit(cross(np.broadcast_to(flat[None], along.shape), along))
 
 
 def _corners(low: Array, high: Array) -> tuple[Array, Array, Array, Array]:
@@ -201,7 +209,7 @@ def _corners(low: Array, high: Array) -> tuple[Array, Array, Array, Array]:
 
 def _without_slivers(soup: Soup) -> Soup:
     a, b, c = (soup.positions[:, i] for i in range(3))
-    keep = np.linalg.norm(np.cross(b - a, c - a), axis=1) > 1e-10
+    keep = np.linalg.norm(cross(b - a, c - a), axis=1) > 1e-10
     return Soup(soup.positions[keep], soup.normals[keep], soup.uvs[keep], soup.parts[keep])
 
 
@@ -292,7 +300,7 @@ def project_uv(soup: Soup, tile_m: float) -> Soup:
     metres.
     """
     a, b, c = (soup.positions[:, i] for i in range(3))
-    axis = np.argmax(np.abs(np.cross(b - a, c - a)), axis=1)
+    axis = np.argmax(np.abs(cross(b - a, c - a)), axis=1)
     first = np.array([1, 0, 0])[axis]
     second = np.array([2, 2, 1])[axis]
     rows = np.arange(len(soup))[:, None]
@@ -321,7 +329,7 @@ def from_faces(
     edges. `uvs` (F, 3, 2) are the texture coordinates, zeros by default.
     """
     triangles = vertices[faces]
-    flat = np.cross(triangles[:, 1] - triangles[:, 0], triangles[:, 2] - triangles[:, 0])
+    flat = cross(triangles[:, 1] - triangles[:, 0], triangles[:, 2] - triangles[:, 0])
     unit = _unit(flat)
     corner, other = _corner_neighbours(faces, len(vertices))
     alike = np.einsum('nk,nk->n', unit[corner // 3], unit[other // 3])

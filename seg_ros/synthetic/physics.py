@@ -38,7 +38,8 @@ def _mujoco() -> Any:
 
 
 def _numbers(values: Array) -> str:
-    return ' '.join(f'{value:.6g}' for value in np.asarray(values).ravel())
+    flat = np.asarray(values, np.float64).ravel().tolist()
+    return ' '.join(['%.6g'] * len(flat)) % tuple(flat)
 
 
 def _quaternion(rotation: Array) -> Array:

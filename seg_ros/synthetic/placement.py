@@ -78,7 +78,7 @@ def footprint(points: Array) -> Array:
 def overlap(a: Array, b: Array) -> bool:
     """Tell whether two convex outlines overlap, by the separating axis theorem."""
     for outline in (a, b):
-        edges = np.roll(outline, -1, axis=0) - outline
+        edges = np.concatenate([outline[1:], outline[:1]]) - outline
         axes = np.stack([-edges[:, 1], edges[:, 0]], axis=1)
         pa, pb = axes @ a.T, axes @ b.T
         if np.any((pa.max(axis=1) < pb.min(axis=1)) | (pb.max(axis=1) < pa.min(axis=1))):

@@ -13,20 +13,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from seg_ros.core.frame import CameraModel
-from seg_ros.synthetic.mesh import Array, Soup
+from seg_ros.synthetic.mesh import Array, Soup, cross
 from seg_ros.synthetic.objects import Material
 from seg_ros.synthetic.rasterizer import depth_buffers, rasterize
-from seg_ros.synthetic.shading import (
-    EDGE_SAMPLES,
-    MIP_LEVELS,
-    Looks,
-    Samples,
-    accumulate,
-    add_lamp,
-    add_surroundings,
-    draw_surfaces,
-    gather,
-)
+from seg_ros.synthetic.samples import EDGE_SAMPLES, Samples, gather
+from seg_ros.synthetic.shading import MIP_LEVELS, Lamps, Looks, Sky, Surfaces, develop, shade
 
 SHADOW_SIZE = 320
 
@@ -131,7 +122,7 @@ def _looks(materials: Sequence[Material]) -> Looks:
 def _texel_density(soup: Soup, materials: NDArray[np.int32], looks: Looks) -> Array:
     """Return texels per metre of each triangle: the root of texture area over surface area."""
     p, t = soup.positions, soup.uvs
-    area = np.linalg.norm(np.cross(p[:, 1] - p[:, 0], p[:, 2] - p[:, 0]), axis=1)
+    area = np.linalg.norm(cross(p[:, 1] - p[:, 0], p[:, 2] - p[:, 0]), axis=1)
     a, b = t[:, 1] - t[:, 0], t[:, 2] - t[:, 0]
     texture_area = np.abs(a[:, 0] * b[:, 1] - a[:, 1] * b[:, 0])
     texels = looks.mips[materials, 0, 1] * looks.mips[materials, 0, 2]
@@ -198,7 +189,9 @@ def _shadow_map(
 
 
 def _transform(positions: Array, pose: CameraPose) -> Array:
-    return positions @ pose.rotation.T + pose.translation
+    # One product of all points, for numpy multiplies a stack of small matrices one by one.
+    moved = positions.reshape(-1, 3) @ pose.rotation.T + pose.translation
+    return moved.reshape(positions.shape)
 
 
 def _raster(
@@ -222,7 +215,7 @@ def draw_geometry(
 def _geometry(
     world: World, depth: NDArray[np.float32], hit: NDArray[np.int32]
 ) -> tuple[NDArray[np.float32], NDArray[np.int32]]:
-    labels = np.where(hit >= 0, world.labels[np.maximum(hit, 0)], 0).astype(np.int32)
+    labels = np.append(world.labels, np.int32(0))[hit]  # the last for -1, where nothing is
     return np.where(hit >= 0, depth, np.float32(np.nan)), labels
 
 
@@ -232,24 +225,27 @@ def _samples(
     camera: CameraModel,
     depth: NDArray[np.float32],
     hit: NDArray[np.int32],
+    wanted: NDArray[np.bool_],
 ) -> Samples:
-    """List the shading samples: one a pixel, four where the pixel's quarters see different
-    surfaces.
+    """List the shading samples of the wanted pixels (H, W): one a pixel, four where the pixel's
+    quarters see different surfaces.
     """
     fine_depth, fine_hit = _raster(triangles, camera.resized(2 * camera.width, 2 * camera.height))
     room = EDGE_SAMPLES * depth.size
     samples = Samples(
-        np.empty((room, 2), np.float32),
+        np.empty((2, room), np.float32),
         np.empty(room, np.float32),
         np.empty(room, np.int32),
         np.empty(room, np.int32),
         np.empty(room, np.float32),
     )
     rays = (camera.fx, camera.fy, camera.cx, camera.cy)
-    count = gather(depth, hit, fine_depth, fine_hit, world.kinds, world.facings, rays, *samples)
+    count = gather(
+        depth, hit, fine_depth, fine_hit, world.kinds, world.facings, rays, wanted, samples
+    )
     slopes, sample_depth, triangles_of, pixels, weights = samples
     return Samples(
-        slopes[:count],
+        slopes[:, :count],
         sample_depth[:count],
         triangles_of[:count],
         pixels[:count],
@@ -261,48 +257,20 @@ def _draw_color(
     world: World, camera: CameraModel, pose: CameraPose, triangles: Array, samples: Samples
 ) -> NDArray[np.float32]:
     """Return linear colour (H, W, 3)."""
-    normals, albedo, light = (np.zeros((len(samples.depth), 3), np.float32) for _ in range(3))
-    looks, materials = world.looks, world.materials
-    slopes, depth, hits = samples.slopes, samples.depth, samples.triangles
-    draw_surfaces(
-        triangles,
-        world.soup.normals @ pose.rotation.T,
-        world.soup.uvs,
-        materials,
-        world.texel_density,
-        looks.texels,
-        looks.mips,
-        camera.fx,
-        slopes,
-        depth,
-        hits,
-        normals,
-        albedo,
-    )
-    for lamp, lamp_pose, shadow_map in zip(
-        world.lamps, world.lamp_poses, world.shadow_maps, strict=True
-    ):
-        add_lamp(
-            pose.rotation @ lamp.position + pose.translation,
-            np.asarray(lamp.color, np.float64),
-            _between(pose, lamp_pose),
-            shadow_map,
-            world.shadow_focal,
-            looks.gloss,
-            materials,
-            slopes,
-            depth,
-            hits,
-            normals,
-            albedo,
-            light,
-        )
-    up = np.ascontiguousarray(pose.rotation[:, 2])
-    add_surroundings(
-        world.ambient, up, looks.gloss, materials, slopes, hits, normals, albedo, light
-    )
+    soup = world.soup
+    surfaces = Surfaces(triangles, soup.normals, soup.uvs, world.materials, world.texel_density)
+    numbers = np.array(
+        [
+            [*(pose.rotation @ lamp.position + pose.translation),
+             *_between(pose, lamp_pose).ravel(), *lamp.color]
+            for lamp, lamp_pose in zip(world.lamps, world.lamp_poses, strict=True)
+        ],
+        np.float32,
+    ).reshape(-1, 18)  # fmt: skip
+    lamps = Lamps(numbers, world.shadow_maps, world.shadow_focal)
+    sky = Sky(world.ambient.astype(np.float32), pose.rotation[:, 2].astype(np.float32))
     image = np.zeros((camera.height * camera.width, 3), np.float32)
-    accumulate(light, samples.pixels, samples.weights, image)
+    shade(samples, surfaces, world.looks, lamps, sky, pose.rotation, camera.fx, image)
     return image.reshape(camera.height, camera.width, 3)
 
 
@@ -310,15 +278,27 @@ def _between(camera: CameraPose, lamp: CameraPose) -> Array:
     """Return lamp from camera (3, 4)."""
     turn = lamp.rotation @ camera.rotation.T
     shift = lamp.rotation @ camera.position + lamp.translation
-    return np.ascontiguousarray(np.concatenate([turn, shift[:, None]], axis=1))
+    return np.concatenate([turn, shift[:, None]], axis=1)
 
 
 def _develop(image: NDArray[np.float32], exposure: float | None) -> NDArray[np.uint8]:
     """Expose so that the mean is mid-grey, roll off the highlights, and apply a gamma of 2."""
     gain = exposure if exposure is not None else 0.22 / max(float(image.mean()), 1e-3)
-    light = image * np.float32(gain)
-    rolled = np.where(light > 0.7, 0.7 + 0.3 * np.tanh((light - 0.7) / 0.3), light)
-    return np.clip(255 * np.sqrt(rolled) + 0.5, 0, 255).astype(np.uint8)
+    out = np.empty(image.shape, np.uint8)
+    develop(image.reshape(len(image), -1), np.float32(gain), out.reshape(len(out), -1))
+    return out
+
+
+def _draw(
+    world: World, camera: CameraModel, pose: CameraPose, wanted: NDArray[np.bool_] | None = None
+) -> tuple[NDArray[np.float32], NDArray[np.float32], NDArray[np.int32]]:
+    """Return linear colour (H, W, 3), black outside of `wanted` (H, W), depth_m and labels."""
+    triangles = _transform(world.soup.positions, pose)
+    raw_depth, hit = _raster(triangles, camera)
+    chosen = np.ones(hit.shape, np.bool_) if wanted is None else wanted
+    samples = _samples(world, triangles, camera, raw_depth, hit, chosen)
+    color = _draw_color(world, camera, pose, triangles, samples)
+    return color, *_geometry(world, raw_depth, hit)
 
 
 def render(
@@ -327,8 +307,29 @@ def render(
     """Draw colour, depth and labels of one view, aligned to the pixel; exposure None: set by the
     picture.
     """
-    triangles = _transform(world.soup.positions, pose)
-    raw_depth, hit = _raster(triangles, camera)
-    samples = _samples(world, triangles, camera, raw_depth, hit)
-    color = _develop(_draw_color(world, camera, pose, triangles, samples), exposure)
-    return Rendering(color, *_geometry(world, raw_depth, hit))
+    color, depth_m, labels = _draw(world, camera, pose)
+    return Rendering(_develop(color, exposure), depth_m, labels)
+
+
+def render_through(
+    world: World, behind: World, camera: CameraModel, pose: CameraPose,
+    clear: NDArray[np.float32],
+) -> Rendering:  # fmt: skip
+    """Draw a view whose clear objects let through what is behind them.
+
+    clear (L,): share of what shines through the object of each label; `behind` is the world
+    without clear objects. Depth cameras measure what is behind a clear thing, or nothing: their
+    light passes through it.
+    """
+    front, depth_m, labels = _draw(world, camera, pose)
+    share = clear[labels]
+    wanted = share > 0
+    color = _develop(front, None)
+    if not wanted.any():
+        return Rendering(color, depth_m, labels)
+    through, depth_behind, _ = _draw(behind, camera, pose, wanted)
+    # Exposed by the whole picture: what is not behind clear things is that of the front.
+    through_color = _develop(np.where(wanted[..., None], through, front), None)[wanted]
+    seen = share[wanted][:, None]
+    color[wanted] = ((1 - seen) * color[wanted] + seen * through_color + 0.5).astype(np.uint8)
+    return Rendering(color, np.where(wanted, depth_behind, depth_m), labels)

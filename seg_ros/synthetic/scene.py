@@ -8,7 +8,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 
 from seg_ros.core.frame import CameraModel
 from seg_ros.synthetic import catalogue, textures
@@ -24,6 +23,7 @@ from seg_ros.synthetic.renderer import (
     build_world,
     draw_geometry,
     render,
+    render_through,
 )
 from seg_ros.synthetic.room import Table, make_lamps, make_surroundings
 from seg_ros.synthetic.views import draw_camera
@@ -72,22 +72,10 @@ class Scene:
     def render(self, view: int) -> Rendering:
         """Draw one view; labels are those of the front, depth passes through clear objects."""
         camera, pose = self.views[view]
-        front = render(self.world, camera, pose)
         if self.behind is None:
-            return front
+            return render(self.world, camera, pose)
         clear = np.array([0.0, *(one.model.clear for one in self.objects)], np.float32)
-        return seen_through(front, render(self.behind, camera, pose), clear[front.labels])
-
-
-def seen_through(front: Rendering, behind: Rendering, clear: NDArray[np.float32]) -> Rendering:
-    """Mix two pictures of one view: `clear` (H, W) is the share of what is behind.
-
-    Depth cameras measure what is behind a clear thing, or nothing: their light passes through it.
-    """
-    share = clear[..., None]
-    color = (1 - share) * front.color + share * behind.color
-    depth_m = np.where(clear > 0, behind.depth_m, front.depth_m)
-    return Rendering((color + 0.5).astype(np.uint8), depth_m, front.labels)
+        return render_through(self.world, self.behind, camera, pose, clear)
 
 
 def scene_rng(seed: int, index: int) -> Rng:

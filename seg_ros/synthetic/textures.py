@@ -104,14 +104,22 @@ def _mix(low: NDArray[np.float32], high: NDArray[np.float32], share: Field) -> I
     """Blend two colours by a field, through a table of 256 steps."""
     steps = np.linspace(0, 1, 256, dtype=np.float32)[:, None]
     table = np.clip(low * (1 - steps) + high * steps, 0, 255).astype(np.uint8)
-    return table[(np.clip(share, 0, 1) * np.float32(255)).astype(np.uint8)]
+    # Faster than table[...].
+    return np.take(table, (np.clip(share, 0, 1) * np.float32(255)).astype(np.uint8), axis=0)
+
+
+def _added(color: NDArray[np.float32], change: Field) -> Image:
+    """Add a field to all channels of a colour; channel by channel, for numpy is slow over 3."""
+    image = np.empty((*change.shape, 3), np.uint8)
+    for channel in range(3):
+        image[..., channel] = np.clip(color[channel] + change, 0, 255)
+    return image
 
 
 def plain(rng: Rng, size: int) -> Image:
     """Draw one colour with faint mottling."""
     base = random_color(rng)
-    image = base + noise(rng, size, (4, 4), 4)[..., None] * rng.uniform(0, 5)
-    return np.clip(image, 0, 255).astype(np.uint8)
+    return _added(base, noise(rng, size, (4, 4), 4) * rng.uniform(0, 5))
 
 
 def speckle(rng: Rng, size: int) -> Image:
@@ -201,8 +209,7 @@ def brushed(rng: Rng, size: int) -> Image:
     base = np.full(3, rng.uniform(90, 230), np.float32) * rng.uniform(0.94, 1.06, 3).astype(
         np.float32
     )
-    lines = noise(rng, size, (size, 3), 1)[..., None] * rng.uniform(2, 10)
-    return np.clip(base + lines, 0, 255).astype(np.uint8)
+    return _added(base, noise(rng, size, (size, 3), 1) * rng.uniform(2, 10))
 
 
 def weave(rng: Rng, size: int) -> Image:
@@ -223,11 +230,13 @@ def tiles(rng: Rng, size: int) -> Image:
     y, x = np.mgrid[0:size, 0:size].astype(np.float32) / size * count
     if rng.random() < 0.4:
         x = x / 2 + 0.5 * (np.floor(y) % 2)
-    joint = np.minimum(np.minimum(x % 1, 1 - x % 1), np.minimum(y % 1, 1 - y % 1)) < rng.uniform(
+    column, row = np.floor(x), np.floor(y)
+    across, down = x - column, y - row
+    joint = np.minimum(np.minimum(across, 1 - across), np.minimum(down, 1 - down)) < rng.uniform(
         0.01, 0.06
     )
     tint = rng.uniform(0.8, 1.15, (count, count)).astype(np.float32)
-    shade = tint[np.floor(y).astype(int) % count, np.floor(x).astype(int) % count]
+    shade = tint[row.astype(np.int32) % count, column.astype(np.int32) % count]
     image = (
         random_color(rng) * shade[..., None] * (1 + 0.05 * noise(rng, size, (9, 9), 4)[..., None])
     )

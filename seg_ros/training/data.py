@@ -70,8 +70,7 @@ class ViewFolder:
             raise ValueError(
                 f'{self.folder} holds no NAME-color.png with NAME-labels.png; make some: '
                 'seg_ros synthesize')
-        made = any((self.folder / mark).exists() for mark in _MARKS)
-        self.noisy = sensor_noise == 'always' or (sensor_noise == 'auto' and made)
+        self.noisy = gets_noise(self.folder, sensor_noise)
 
     def __len__(self) -> int:
         """Return the number of views known now."""
@@ -107,6 +106,12 @@ class ViewFolder:
         path = self.folder / _MARKS[0]
         said = json.loads(path.read_text(encoding='utf-8')) if path.exists() else {}
         return {'folder': self.folder.name, 'views': len(self.names), 'noise': self.noisy, **said}
+
+
+def gets_noise(folder: Path, sensor_noise: str) -> bool:
+    """Return whether views of a folder get noise: with 'auto' those of `seg_ros synthesize`."""
+    made = any((folder / mark).exists() for mark in _MARKS)
+    return sensor_noise == 'always' or (sensor_noise == 'auto' and made)
 
 
 class Views:

@@ -21,7 +21,7 @@ from seg_ros.core.io import FrameFolder
 from seg_ros.evaluation.coco_truth import FolderTruth, painted
 from seg_ros.networks.preprocessing import Preprocessing
 from seg_ros.training.coco_data import CocoFolder, coco_path
-from seg_ros.training.data import BadViews, ViewFolder
+from seg_ros.training.data import BadViews, ViewFolder, gets_noise
 from seg_ros.training.detection_options import DetectionTrainOptions
 from seg_ros.training.detection_samples import (
     DetectionSample,
@@ -102,7 +102,8 @@ class CocoSource:
     def __init__(self, path: Path, sensor_noise: str, named: bool) -> None:
         """Open the data set."""
         self._folder = CocoFolder(path)
-        self._named, self._clean = named, sensor_noise == 'always'
+        self._named = named
+        self._noisy = gets_noise(self._folder.folder, sensor_noise)
         self.class_names = self._folder.class_names if named else ANY_CLASS
 
     @property
@@ -118,7 +119,7 @@ class CocoSource:
         masks = item.masks[~item.crowd]
         ids = item.class_ids[~item.crowd].astype(np.int64)
         view = View(item.color, depth_m, painted(masks), camera_or_any(item.camera, shape),
-                    clean=self._clean and item.depth_m is not None)
+                    clean=self._noisy and item.depth_m is not None)
         return Objects(view, masks, ids if self._named else np.ones_like(ids))
 
     def refresh(self) -> None:
@@ -126,15 +127,19 @@ class CocoSource:
 
     def describe(self) -> dict[str, Any]:
         """Return what the data set says of itself."""
-        return self._folder.describe()
+        return {**self._folder.describe(), 'noise': self._noisy}
 
 
 def open_source(folder: Path, part: str, sensor_noise: str, named: bool) -> Source:
-    """Open the part (train or val) of a data set, or a JSON in COCO format for training."""
+    """Open the part (train or val) of a data set, or a JSON in COCO format for training.
+
+    Where a folder has label images and a JSON too, the label images are read: what
+    ``seg_ros synthesize --coco`` leaves is clean and gets a sensor's noise.
+    """
     path = folder if folder.is_file() else folder / part
-    if coco_path(path) is not None:
-        return CocoSource(path, sensor_noise, named)
-    return FolderSource(path, sensor_noise, named)
+    if path.is_dir() and (next(path.glob('*-labels.png'), None) or coco_path(path) is None):
+        return FolderSource(path, sensor_noise, named)
+    return CocoSource(path, sensor_noise, named)
 
 
 class Sources:

@@ -115,10 +115,22 @@ def detection_sample(
     cut = replace(cut, color=augment_color(np.ascontiguousarray(cut.color), rng),
                   depth_m=np.ascontiguousarray(cut.depth_m) * stretch)
     masks = cut_masks(objects.masks, box, size, mirrored)
-    drop = rng.random()
-    image = stacked_input(cut, preprocessing, color=drop >= options.drop_color,
-                          depth=not 0 <= drop - options.drop_color < options.drop_depth)
+    color, depth = shown_inputs(options, rng.random(), bool(np.isfinite(cut.depth_m).any()))
+    image = stacked_input(cut, preprocessing, color=color, depth=depth)
     return image, targets_of(masks, objects.class_ids, options.smallest_object)
+
+
+def shown_inputs(
+    options: DetectionTrainOptions, drop: float, has_depth: bool
+) -> tuple[bool, bool]:
+    """Return whether colour and depth are shown where ``drop``, 0 to 1, was drawn.
+
+    What is the only input stays: objects cannot be taught of an empty one.
+    """
+    if options.fusion in ('color', 'depth') or not has_depth:
+        return True, True
+    return (drop >= options.drop_color,
+            not 0 <= drop - options.drop_color < options.drop_depth)
 
 
 def whole_sample(

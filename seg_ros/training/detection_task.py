@@ -18,6 +18,7 @@ from torch import Tensor, nn
 
 from seg_ros.core.results import Instances
 from seg_ros.evaluation.coco_metrics import CocoScores, CocoTruth
+from seg_ros.evaluation.coco_truth import painted
 from seg_ros.evaluation.unseen_metrics import FrameScore, evaluate_frame
 from seg_ros.mask_rcnn.checkpoint import (
     METHOD,
@@ -28,7 +29,7 @@ from seg_ros.mask_rcnn.checkpoint import (
     metadata_of,
     use_roi,
 )
-from seg_ros.mask_rcnn.masks import label_image
+from seg_ros.mask_rcnn.detections import Detections
 from seg_ros.mask_rcnn.network_small import SmallDetectorConfig, small_detector
 from seg_ros.networks.preprocessing import SMALL
 from seg_ros.networks.small_trunk import SmallTrunk
@@ -46,7 +47,7 @@ from seg_ros.training.parallel import Team
 from seg_ros.training.pictures import Picture, overlays, write_rows
 from seg_ros.training.progress import Progress
 from seg_ros.training.task import Task, decayed_matrices, set_train_mode
-from seg_ros.weights import Weights
+from seg_ros.weights import Weights, load_strictly
 
 LOSSES = ('loss', 'loss_objectness', 'loss_rpn_box_reg', 'loss_classifier', 'loss_box_reg',
           'loss_mask')
@@ -86,11 +87,12 @@ class DetectionTask(Task):
         Weights of an Unseen Clustering Network start the trunk. ValueError for others than those
         and a small detector's.
         """
-        names = self.train_data.class_names
+        names, self.roi = self.train_data.class_names, self._wanted_roi()
         settings = {'rpn_post_nms_top_n_train': self.options.proposals,
                     'box_batch_size_per_image': self.options.rois}
         if described is not None:
             self.config, stored = config_of_metadata(described)
+            self.roi = described['config']['roi'], described['config']['roi_aggregation']
             if stored != names:
                 raise ValueError(
                     f'the checkpoint has {len(stored)} classes ({", ".join(stored[:5])} ...), the '
@@ -101,7 +103,7 @@ class DetectionTask(Task):
         if described is None and init is not None:
             self.config = config_for(init, self.config)
         model = small_detector(self.config, **settings)
-        use_roi(model, *self._roi())
+        use_roi(model, *self.roi)
         if described is None and init is not None:
             self.started_from = init.path.name
             start_from(model, init)
@@ -112,9 +114,9 @@ class DetectionTask(Task):
         options = self.options
         return metadata_of(
             self.config, self.train_data.class_names, (options.width, options.height),
-            *self._roi(), **more)
+            *self.roi, **more)
 
-    def _roi(self) -> tuple[str, str]:
+    def _wanted_roi(self) -> tuple[str, str]:
         options = self.options
         return options.roi, aggregation_for(options.roi, options.roi_aggregation)
 
@@ -124,7 +126,8 @@ class DetectionTask(Task):
 
     def loader(self, progress: Progress, team: Team) -> Iterable[DetectionBatch]:
         """Read a batch a step."""
-        batches = DetectionBatches(self.train_data, self.options, SMALL, team)
+        options = self.options.replaced(fusion=self.config.fusion)  # the weights' at the start
+        batches = DetectionBatches(self.train_data, options, SMALL, team)
         steps: Iterator[int] = count(progress.step)
         return batch_loader(batches, steps, self.options.workers)
 
@@ -156,12 +159,16 @@ class DetectionTask(Task):
         frames: list[FrameScore] = []
         rows: list[tuple[Picture, Instances]] = []
         for sample, objects in whole_samples(self.val_data, self.options, SMALL):
-            found = self._found(network, sample, objects, device)
-            scores.add(CocoTruth.from_masks(objects.masks, objects.class_ids), found)
-            frames.append(evaluate_frame(
-                objects.view.labels, found[found.scores >= SCORE].labels))
+            detections = self._detections(network, sample, objects, device)
+            shape, names = objects.view.labels.shape, self.train_data.class_names
+            scores.add_candidates(CocoTruth.from_masks(objects.masks, objects.class_ids),
+                                  detections.candidates(shape, names))
+            found = detections[detections.scores >= SCORE].instances(shape, names)
+            frames.append(evaluate_frame(painted(objects.masks), found.labels))
             if len(rows) < self.options.pictures:
-                rows.append((objects.view.color, found[found.scores >= SCORE]))
+                rows.append((objects.view.color, found))
+        if not frames:
+            return {}
         if rows:
             with suppress(OSError):  # a picture is not worth a training
                 write_rows(picture, overlays(rows))
@@ -172,19 +179,13 @@ class DetectionTask(Task):
             'share_above_75': float(np.mean([frame.share_above_75 for frame in frames])),
         }
 
-    def _found(
+    def _detections(
         self, network: nn.Module, sample: DetectionSample, objects: Objects,
         device: torch.device,
-    ) -> Instances:
+    ) -> Detections:
         output = network([sample[0].to(device)])[0]
-        boxes, masks, found, labels = (
-            output[name].float().cpu().numpy() for name in ('boxes', 'masks', 'scores', 'labels'))
-        shape = objects.view.labels.shape
-        scale = np.divide(shape[::-1], (self.options.width, self.options.height))
-        image, kept = label_image(boxes * np.tile(scale, 2), masks[:, 0], found, shape)
-        return Instances(
-            image, found[kept].astype(np.float32), labels[kept].astype(np.int32) - 1,
-            np.arange(1, len(kept) + 1, dtype=np.int32), self.train_data.class_names)
+        size = self.options.width, self.options.height
+        return Detections.of_output(output, np.divide(objects.view.labels.shape[::-1], size))
 
     def parameter_groups(self, network: nn.Module) -> list[dict[str, Any]]:
         """Return the heads' and the trunk's parameters, the latter at a rate of their own."""
@@ -225,29 +226,39 @@ def config_of_metadata(described: dict[str, Any]) -> tuple[SmallDetectorConfig, 
 
 
 def config_for(init: Weights, wanted: SmallDetectorConfig) -> SmallDetectorConfig:
-    """Return the description of a network that weights can start."""
+    """Return the description of a network that weights can start.
+
+    Weights of both inputs, joined by addition, can start a network of one of them.
+    """
     architecture = init.metadata.get('architecture')
+    config = init.metadata.get('config', {})
     if architecture == SMALL_ARCHITECTURE:
+        load_detector(init)  # names what is wrong with the file
         stored, _ = config_of_metadata(init.metadata)
-        return dataclasses.replace(stored, num_classes=wanted.num_classes)
-    if architecture == 'ucn_small':
-        config = init.metadata['config']
-        return dataclasses.replace(
+        found = dataclasses.replace(stored, num_classes=wanted.num_classes)
+    elif architecture == 'ucn_small':
+        found = dataclasses.replace(
             wanted, fusion=config['fusion'], raised_blocks=config['raised_blocks'],
             widths=tuple(config['widths']), blocks=tuple(config['blocks']))
-    raise ValueError(
-        f'{init.path} holds a network {architecture!r}: weights of mask_rcnn or of '
-        'unseen_objects (ucn_small) can start this one')
+    else:
+        raise ValueError(
+            f'{init.path} holds a network {architecture!r}: weights of mask_rcnn or of '
+            'unseen_objects (ucn_small) can start this one')
+    if wanted.fusion in (found.fusion, DetectionTrainOptions().fusion):
+        return found
+    if found.fusion != 'add' or wanted.fusion not in ('color', 'depth'):
+        raise ValueError(
+            f'{init.path} is of fusion {found.fusion} and cannot start one of fusion '
+            f'{wanted.fusion}: only add can start color or depth')
+    return dataclasses.replace(found, fusion=wanted.fusion)
 
 
 def start_from(model: nn.Module, init: Weights) -> None:
     """Copy what weights have of the detector: all, all but the classes, or the trunk."""
-    own = model.state_dict()
-    if init.metadata['architecture'] == SMALL_ARCHITECTURE:
-        load_detector(init)  # names what is wrong with the file
-        given = dict(init.state)
-    else:
-        given = {f'backbone.trunk.{name}': value for name, value in init.state.items()}
-    fits = {name: value for name, value in given.items()
-            if name in own and own[name].shape == value.shape}
-    model.load_state_dict({**own, **fits})
+    part = model if init.metadata['architecture'] == SMALL_ARCHITECTURE else trunk_of(model)
+    own = part.state_dict()
+    given = {name: value for name, value in init.state.items() if name in own}
+    if part is model:  # but for the classes the keys and shapes are the same
+        given = {name: value if own[name].shape == value.shape else own[name]
+                 for name, value in given.items()}
+    load_strictly(part, given, str(init.path))

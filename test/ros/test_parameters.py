@@ -59,6 +59,23 @@ class Everything(Options):
     switch: bool = option(False, 'A switch')
 
 
+def test_options_that_the_method_cannot_serve_are_refused(context):
+    node = rclpy.create_node('picky', context=context)
+
+    def accept(options):
+        if options.kappa == 7.0:
+            raise ValueError('no seven')
+
+    changed = []
+    parameters = NodeParameters(node, lambda: True, changed.append, accept)
+    results = node.set_parameters([Parameter('kappa', value=7.0), Parameter('kappa', value=8.0)])
+    assert [(result.successful, result.reason) for result in results] == [
+        (False, 'no seven'), (True, '')]
+    assert parameters.method.kappa == 8.0
+    assert changed == [{'kappa'}]
+    node.destroy_node()
+
+
 def test_descriptors_say_what_the_declaration_says():
     whole, part, most, least, word, switch = map(descriptor, Everything.specs())
     assert whole.description == 'A whole number'

@@ -71,12 +71,17 @@ class NamedSegmenter(BlobSegmenter):
         first = [np.flatnonzero(found.labels.ravel() == n + 1)[0] for n in range(len(found))]
         kinds = (frame.color.reshape(-1, 3)[first, 2] // 30).astype(np.int32)
         named = Instances(found.labels, self.SCORES[kinds], kinds, found.ids, self.NAMES)
-        wanted = [word.strip() for word in self.options.classes.split(',') if word.strip()]
+        wanted = self.check_options(self.options)
+        keep = [not wanted or self.NAMES[kind] in wanted for kind in kinds]
+        return named[np.array(keep, bool)]
+
+    def check_options(self, options: NamedOptions) -> list[str]:
+        """Return the names wanted; ValueError for unknown ones."""
+        wanted = [word.strip() for word in options.classes.split(',') if word.strip()]
         unknown = sorted(set(wanted) - set(self.NAMES))
         if unknown:
             raise ValueError(f'classes names {unknown}: known are {self.NAMES}')
-        keep = [not wanted or self.NAMES[kind] in wanted for kind in kinds]
-        return named[np.array(keep, bool)]
+        return wanted
 
 
 def _classes(red):

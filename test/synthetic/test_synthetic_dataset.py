@@ -8,6 +8,8 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from seg_ros.cli import main
 from seg_ros.core.io import read_classes, read_labels, write_atomically, write_labels
@@ -240,3 +242,22 @@ def test_the_command_writes_scenes_sequences_and_a_contact_sheet(tmp_path, capsy
 def test_the_command_refuses_no_workers(tmp_path, capsys):
     assert main(['synthesize', str(tmp_path), '--workers', '0']) != 0
     assert '--workers starts at 1' in capsys.readouterr().err
+
+
+@settings(deadline=None)
+@given(st.integers(0, 2**31))
+def test_what_is_seen_of_objects_equals_a_count_by_label(seed):
+    rng = np.random.default_rng(seed)
+    labels = np.where(rng.random((6, 9)) < 0.2, rng.integers(1, 8, (6, 9)), 0).astype(np.int32)
+    expected = []
+    for label in range(1, 8):
+        places = [(u, v) for v in range(6) for u in range(9) if labels[v, u] == label]
+        if places:
+            (x1, y1), (x2, y2) = np.min(places, axis=0), np.max(places, axis=0)
+            expected.append({
+                'label': label, 'area_px': len(places),
+                'box_xyxy': [x1, y1, x2 + 1, y2 + 1],
+                'touches_border': x1 == 0 or y1 == 0 or x2 == 8 or y2 == 5})
+    seen = dataset_module.seen_objects(labels)
+    assert seen == expected
+    json.dumps(seen)
