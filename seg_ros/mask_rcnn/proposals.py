@@ -12,26 +12,27 @@ from torchvision.models.detection.rpn import RegionProposalNetwork
 from torchvision.ops import batched_nms, clip_boxes_to_image, remove_small_boxes
 
 
-class Proposals(nn.Module):
-    """Stand in for a region proposal network at run time; the same boxes come out.
+class Proposals(RegionProposalNetwork):
+    """Propose at run time what a region proposal network does: the same boxes come out.
 
     torchvision decodes the offsets of all anchors, then takes the best of each level; here the
     best are taken first. Anchors are made anew only where the image has another size.
     """
 
     def __init__(self, rpn: RegionProposalNetwork) -> None:
-        """Take the network, whose head may be a compiled one."""
-        super().__init__()
-        self.rpn = rpn
+        """Take over a network, whose head may be a compiled one."""
+        nn.Module.__init__(self)
+        self.__dict__.update(rpn.__dict__)  # its parts and its limits
         self._anchors: tuple[Tensor, ...] = ()
         self._anchors_of: object = None
 
     def forward(
-        self, images: ImageList, features: dict[str, Tensor], targets: None = None
+        self, images: ImageList, features: dict[str, Tensor],
+        targets: list[dict[str, Tensor]] | None = None,
     ) -> tuple[list[Tensor], dict[str, Tensor]]:
         """Map images and their levels to boxes (N, 4) x1, y1, x2, y2 an image, and no losses."""
         levels = list(features.values())
-        logits, offsets = self.rpn.head(levels)
+        logits, offsets = self.head(levels)
         anchors = self._anchors_for(images, levels)
         return [self._of_image(
             [rows_by_anchor(level[index], 1)[:, 0] for level in logits],
@@ -43,20 +44,20 @@ class Proposals(nn.Module):
         size: tuple[int, int],
     ) -> Tensor:
         """Return the proposals of one image, best first, from rows by level."""
-        best = [level.topk(min(self.rpn.pre_nms_top_n(), len(level))) for level in logits]
+        best = [level.topk(min(self.pre_nms_top_n(), len(level))) for level in logits]
         chosen, places = (torch.cat([rows[one.indices] for rows, one in
                                      zip(group, best, strict=True)])
                           for group in (offsets, anchors))
-        boxes = self.rpn.box_coder.decode(chosen, [places])[:, 0]
+        boxes = self.box_coder.decode(chosen, [places])[:, 0]
         boxes = clip_boxes_to_image(boxes, size)
         scores = torch.cat([one.values for one in best]).sigmoid()
         level_of = torch.cat([torch.full_like(one.indices, number)
                               for number, one in enumerate(best)])
-        large = remove_small_boxes(boxes, self.rpn.min_size)
-        large = large[scores[large] >= self.rpn.score_thresh]
+        large = remove_small_boxes(boxes, self.min_size)
+        large = large[scores[large] >= self.score_thresh]
         boxes, scores, level_of = boxes[large], scores[large], level_of[large]
-        kept = batched_nms(boxes, scores, level_of, self.rpn.nms_thresh)
-        return boxes[kept[:self.rpn.post_nms_top_n()]]
+        kept = batched_nms(boxes, scores, level_of, self.nms_thresh)
+        return boxes[kept[:self.post_nms_top_n()]]
 
     def _anchors_for(self, images: ImageList, levels: list[Tensor]) -> tuple[Tensor, ...]:
         """Return the anchors of each level, those of the last call where nothing has changed."""
@@ -67,8 +68,8 @@ class Proposals(nn.Module):
             one = ImageList(images.tensors[:1], images.image_sizes[:1])
             counts = [
                 level.shape[-2] * level.shape[-1] * number for level, number in zip(
-                    levels, self.rpn.anchor_generator.num_anchors_per_location(), strict=True)]
-            self._anchors = self.rpn.anchor_generator(one, levels)[0].split(counts)
+                    levels, self.anchor_generator.num_anchors_per_location(), strict=True)]
+            self._anchors = self.anchor_generator(one, levels)[0].split(counts)
             self._anchors_of = seen
         return self._anchors
 

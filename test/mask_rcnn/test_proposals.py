@@ -57,12 +57,13 @@ def test_the_same_boxes_as_torchvision(settings, batch):
 
 def test_boxes_too_small_are_left_out():
     rpn = network()
-    rpn.min_size = 30.0
+    proposals = Proposals(rpn)
+    rpn.min_size = proposals.min_size = 30.0  # limits may change later
     features = levels(96, 128, 1, 0)
     images = ImageList(torch.zeros(1, 6, 96, 128), [(96, 128)])
     with torch.inference_mode():
         expected = rpn(images, features)[0][0]
-        found = Proposals(rpn)(images, features)[0][0]
+        found = proposals(images, features)[0][0]
     torch.testing.assert_close(found, expected, rtol=0, atol=1e-4)
     assert (found[:, 2:] - found[:, :2]).min() >= 30
 
