@@ -19,8 +19,15 @@ from torchvision.models.detection.mask_rcnn import MaskRCNNHeads, MaskRCNNPredic
 from torchvision.models.detection.rpn import RPNHead
 from torchvision.ops import MultiScaleRoIAlign
 
-from seg_ros.networks.small_trunk import Pointwise, SmallTrunk, SmallTrunkConfig
+from seg_ros.networks.small_trunk import (
+    MOST_BLOCKS,
+    MOST_CHANNELS,
+    Pointwise,
+    SmallTrunk,
+    SmallTrunkConfig,
+)
 
+MOST_CLASSES = 65536  # background counts; ids of 16 bits are published
 LEVELS = ('0', '1', '2', '3')  # strides 4, 8, 16, 32; RoIs are read from these
 
 
@@ -52,6 +59,12 @@ class SmallDetectorConfig(SmallTrunkConfig):
                 f'channels {self.channels}, box_width {self.box_width}, mask_layers '
                 f'{self.mask_layers}, num_classes {self.num_classes}: give at least 1, 1, 1 and '
                 '2 (background counts)')
+        if (max(self.channels, self.box_width) > MOST_CHANNELS or self.mask_layers > MOST_BLOCKS
+                or self.num_classes > MOST_CLASSES):
+            raise ValueError(
+                f'channels {self.channels}, box_width {self.box_width}, mask_layers '
+                f'{self.mask_layers}, num_classes {self.num_classes}: at most {MOST_CHANNELS}, '
+                f'{MOST_CHANNELS}, {MOST_BLOCKS} and {MOST_CLASSES} are built')
 
 
 class SmallPyramid(nn.Module):

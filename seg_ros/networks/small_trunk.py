@@ -11,6 +11,9 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+# What a file may ask for at most, before memory is taken for it.
+MOST_CHANNELS = 4096
+MOST_BLOCKS = 64
 FUSIONS = ('add', 'cat', 'early', 'color', 'depth')
 
 
@@ -37,6 +40,10 @@ class SmallTrunkConfig:
             raise ValueError(
                 f'blocks {self.blocks}, raised_blocks {self.raised_blocks}: give four counts and '
                 'one, from 0')
+        if max(self.widths) > MOST_CHANNELS or max(*self.blocks, self.raised_blocks) > MOST_BLOCKS:
+            raise ValueError(
+                f'widths {self.widths}, blocks {self.blocks}, raised_blocks {self.raised_blocks}: '
+                f'at most {MOST_CHANNELS} channels and {MOST_BLOCKS} blocks are built')
 
     def as_dict(self) -> dict[str, Any]:
         """Return the fields as JSON values."""

@@ -52,6 +52,7 @@ from seg_ros.weights import Weights, load_strictly
 LOSSES = ('loss', 'loss_objectness', 'loss_rpn_box_reg', 'loss_classifier', 'loss_box_reg',
           'loss_mask')
 MEASURES = ('ap', 'ap50', 'ap75', 'overlap_f', 'share_above_75')
+CLASS_LAYERS = ('roi_heads.box_predictor.', 'roi_heads.mask_predictor.mask_fcn_logits.')
 # The score from which a validation counts an object in overlap F.
 SCORE = 0.5
 
@@ -106,7 +107,7 @@ class DetectionTask(Task):
         use_roi(model, *self.roi)
         if described is None and init is not None:
             self.started_from = init.path.name
-            start_from(model, init)
+            start_from(model, init, names)
         return model
 
     def described(self, network: nn.Module, **more: Any) -> dict[str, Any]:
@@ -253,12 +254,16 @@ def config_for(init: Weights, wanted: SmallDetectorConfig) -> SmallDetectorConfi
     return dataclasses.replace(found, fusion=wanted.fusion)
 
 
-def start_from(model: nn.Module, init: Weights) -> None:
-    """Copy what weights have of the detector: all, all but the classes, or the trunk."""
+def start_from(model: nn.Module, init: Weights, class_names: Sequence[str]) -> None:
+    """Copy what weights have of the detector: all, all but the classes, or the trunk.
+
+    Layers that tell classes apart are copied where the classes are the same, by name and order.
+    """
     part = model if init.metadata['architecture'] == SMALL_ARCHITECTURE else trunk_of(model)
     own = part.state_dict()
     given = {name: value for name, value in init.state.items() if name in own}
     if part is model:  # but for the classes the keys and shapes are the same
-        given = {name: value if own[name].shape == value.shape else own[name]
+        same = list(class_names) == init.metadata['config']['class_names']
+        given = {name: value if same or not name.startswith(CLASS_LAYERS) else own[name]
                  for name, value in given.items()}
     load_strictly(part, given, str(init.path))
