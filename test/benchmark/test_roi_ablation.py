@@ -71,6 +71,7 @@ def test_rows_see_the_same_views_and_draw_the_same_regions(study, monkeypatch):
     assert all(torch.equal(a, b) for a, b in zip(drawn['pool'], drawn['align'], strict=True))
 
 
+@pytest.mark.slow
 def test_the_same_seed_gives_the_same_figures_and_another_does_not(study):
     before = torch.get_rng_state()
     runs = [train_heads(study.training, 'warp', 'max', seed, OPTIONS.replaced(iterations=8))
@@ -83,6 +84,7 @@ def test_the_same_seed_gives_the_same_figures_and_another_does_not(study):
     assert score(runs[0][0], study.validation) == score(runs[1][0], study.validation)
 
 
+@pytest.mark.slow
 def test_heads_learn(study):
     untaught = heads(CHANNELS, 'align', 'average', OPTIONS).eval()
     taught, losses = train_heads(study.training, 'align', 'average', 0,
@@ -118,6 +120,7 @@ def test_score_measures_masks_in_the_image(study, shift, ap50, ap75):
         assert (found[kind]['AP50'], found[kind]['AP75']) == pytest.approx((ap50, ap75))
 
 
+@pytest.mark.slow
 def test_a_file_of_each_run_that_is_not_repeated(study, tmp_path, monkeypatch):
     options = OPTIONS.replaced(iterations=2)
     said = []
@@ -180,6 +183,7 @@ TINY = ('width=128', 'height=96', 'views=2', 'validation_views=2', 'proposal_ite
         'proposals=10', 'rois=8', 'box_width=8', 'mask_width=8', 'mask_layers=1')
 
 
+@pytest.mark.slow
 def test_the_command(tmp_path, capsys):
     write_wall(tmp_path / 'train')
     write_wall(tmp_path / 'val')

@@ -144,6 +144,7 @@ def trained_proposals(views, seed, iterations=60):
     return train_proposals(views, iterations=iterations, seed=seed, **chosen)
 
 
+@pytest.mark.slow
 def test_proposals_are_learned_and_repeatable():
     views, others = rectangle_views(20), rectangle_views(10, first=100)
     before = torch.get_rng_state()
