@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 PACKAGES = ('seg_ros', 'torch', 'numpy', 'openvino', 'onnxruntime', 'opencv-python-headless',
-            'opencv-python', 'numba', 'scipy', 'rclpy')
+            'opencv-python', 'numba', 'scipy', 'rclpy', 'torchvision', 'pycocotools')
 
 
 def describe_machine() -> dict[str, Any]:

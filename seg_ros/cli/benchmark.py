@@ -6,7 +6,8 @@
 unseen_objects: frame to labels with its stages, the network by each backend, mean shift in its
 forms against the plain one, and what the node adds to the bare call. mask_rcnn: frame to labels by
 each backend, torchvision's detector beside it, the share around the network, memory. node: latency
-and memory of the node with a method that does next to nothing. Prints a Markdown table.
+and memory of the node with a method that does next to nothing. roi: accuracy of RoIPool, RoIWarp
+and RoIAlign. Prints a Markdown table.
 """
 
 from __future__ import annotations
@@ -17,6 +18,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from seg_ros.cli._benchmark_detector import DETECTOR_PARTS
+from seg_ros.cli._benchmark_roi import add_roi_arguments
 
 if TYPE_CHECKING:
     from seg_ros.benchmark.frames import FreshFrames
@@ -24,7 +26,8 @@ if TYPE_CHECKING:
     from seg_ros.segmenters import Segmenter
 
 HELP = 'measure speed, latency and memory'
-SUBJECTS = ('unseen_objects', 'mask_rcnn', 'node')
+SUBJECTS = ('unseen_objects', 'mask_rcnn', 'node', 'roi')
+DEFAULT_ITERATIONS = 15
 PARTS = ('segment', 'backends', 'mean_shift', 'node')
 
 
@@ -32,10 +35,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the command's arguments."""
     parser.formatter_class = argparse.RawDescriptionHelpFormatter
     parser.add_argument('subject', choices=SUBJECTS, metavar='SUBJECT',
-                        help='unseen_objects, mask_rcnn or node')
+                        help='unseen_objects, mask_rcnn, node or roi')
     parser.add_argument('--input', default='auto', metavar='FOLDER',
                         help='frames to measure on: a folder, synthetic or arc2017')
-    parser.add_argument('--iterations', type=_at_least_one, default=15, help='rounds that count')
+    parser.add_argument('--iterations', type=_at_least_one,
+                        help=f'rounds that count (default: {DEFAULT_ITERATIONS}); roi: steps')
     parser.add_argument('--warmup', type=_at_least_one, default=3, help='rounds before')
     parser.add_argument('--threads', type=_at_least_one, help='native threads (default: cores)')
     parser.add_argument('--parts', nargs='+', choices=[*dict.fromkeys(PARTS + DETECTOR_PARTS)],
@@ -52,6 +56,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument('--json', type=Path, metavar='FILE', help='write the figures as JSON')
     parser.add_argument('--markdown', type=Path, metavar='FILE', help='write the tables')
     _add_method_arguments(parser)
+    add_roi_arguments(parser)
 
 
 def _add_method_arguments(parser: argparse.ArgumentParser) -> None:
@@ -74,12 +79,23 @@ def run(args: argparse.Namespace) -> int:
     """Measure, print the tables, write the files."""
     from seg_ros.benchmark.report import to_markdown, write_json, write_markdown
 
+    if args.subject == 'roi':
+        return _roi(args)
+    args.iterations = args.iterations or DEFAULT_ITERATIONS
     report = _measured(args)
     print(to_markdown(report), end='')
     if args.json:
         write_json(report, args.json)
     if args.markdown:
         write_markdown(report, args.markdown)
+    return 0
+
+
+def _roi(args: argparse.Namespace) -> int:
+    from seg_ros.cli._benchmark_roi import benchmark_roi
+
+    _set_threads(args.threads)
+    print(benchmark_roi(args, _progress), end='')
     return 0
 
 
