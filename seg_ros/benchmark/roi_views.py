@@ -57,7 +57,7 @@ class RoiView:
 def trunk_from(weights: Weights) -> SmallTrunk:
     """Return the trunk of a small detector's or an Unseen Clustering Network's weights, frozen."""
     model = small_detector(config_for(weights, SmallDetectorConfig()))
-    start_from(model, weights)
+    start_from(model, weights, ())
     return trunk_of(model).eval().requires_grad_(False)
 
 
