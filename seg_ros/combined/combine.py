@@ -24,15 +24,16 @@ class Rules:
 
     ``match_iou``: the least intersection over union. ``split_merged``: one outline that several
     named objects fill becomes those. ``join_pieces``: several outlines that fill a named object
-    become that. ``add_named``: a named object that nothing outlined is added where at least
-    ``min_free`` of it lies on background.
+    become that. Both take only objects of a kind: what a detector of any kind says of where one
+    thing ends is no surer than the outline. ``add_named``: an object that nothing outlined is
+    added, named or not, where at least ``min_free`` of it lies on background.
     """
 
     match_iou: float = 0.5
     split_merged: bool = True
     join_pieces: bool = True
     add_named: bool = True
-    min_free: float = 0.7
+    min_free: float = 0.9
 
 
 def overlaps(first: Instances, second: Instances) -> npt.NDArray[np.int64]:
@@ -75,6 +76,8 @@ class _Joined:
         # Of each outlined object the row of the named one that it is, or -1.
         self.names = np.full(len(outlined), -1)
         self.kept = np.ones(len(outlined), bool)
+        is_kind = np.array([name != UNNAMED for name in named.class_names], bool)
+        self.has_name = is_kind[named.class_ids]
         self.placed: list[int] = []  # rows of named objects that bring their own mask
 
     def result(self) -> Instances:
@@ -101,7 +104,7 @@ class _Joined:
 
     def _split_merged(self) -> None:
         """Let two or more named objects that fill an outlined one take its place."""
-        inside = self.shared[1:, 1:] >= WITHIN * np.maximum(self.named_areas, 1)
+        inside = (self.shared[1:, 1:] >= WITHIN * np.maximum(self.named_areas, 1)) & self.has_name
         for row in range(len(self.outlined)):
             free = set(self._free())
             parts = [column for column in np.nonzero(inside[row])[0].tolist()
@@ -115,7 +118,7 @@ class _Joined:
         """Let a named object take the place of two or more outlined ones that fill it."""
         inside = self.shared[1:, 1:] >= WITHIN * np.maximum(self.areas, 1)[:, None]
         for column in range(len(self.named)):
-            if column in self.placed:
+            if column in self.placed or not self.has_name[column]:
                 continue
             pieces = np.nonzero(
                 inside[:, column] & self.kept & np.isin(self.names, (-1, column)))[0]

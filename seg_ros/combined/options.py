@@ -29,13 +29,13 @@ class CombineOptions(Options):
         0.5, 'intersection over union from which two outlines are one object',
         minimum=0.05, maximum=1.0)
     split_merged: bool = option(
-        True, 'one outline that several objects of mask_rcnn fill becomes those')
+        True, 'one outline that several objects of mask_rcnn fill, of known kinds, becomes those')
     join_pieces: bool = option(
-        True, 'several outlines that fill one object of mask_rcnn become that')
+        True, 'several outlines that fill one object of mask_rcnn, of a known kind, become that')
     add_named: bool = option(
         True, 'an object of mask_rcnn that nothing outlined is added where it is free')
     min_free: float = option(
-        0.7, 'share of such an object that must lie on background', minimum=0.0, maximum=1.0)
+        0.9, 'share of such an object that must lie on background', minimum=0.0, maximum=1.0)
 
     def rules(self) -> Rules:
         """Return how the two are joined."""

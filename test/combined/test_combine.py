@@ -53,6 +53,15 @@ def test_objects_are_joined(first, second, class_ids, labels, classes):
     assert described(combine(outlined(first), named(second, class_ids))) == (labels, classes)
 
 
+def test_what_has_no_name_neither_splits_nor_joins():
+    unnamed = outlined([1, 1, 1, 2, 2, 0])
+    merged, pieces = outlined([1, 1, 1, 1, 1, 0]), outlined([1, 1, 2, 2, 2, 0])
+    assert described(combine(merged, unnamed, Rules(match_iou=0.9)))[1] == ['object']
+    whole = outlined([1, 1, 1, 1, 1, 0])
+    assert described(combine(pieces, whole, Rules(match_iou=0.9)))[1] == ['object', 'object']
+    assert described(combine(outlined([0] * 6), unnamed))[0] == [1, 1, 1, 2, 2, 0]
+
+
 def test_each_rule_can_be_turned_off():
     merged, parts = outlined([1, 1, 1, 1, 1, 0]), named([1, 1, 2, 2, 0, 0], [0, 1])
     off = Rules(match_iou=0.9, split_merged=False, join_pieces=False, add_named=False)
