@@ -49,10 +49,11 @@ def roi_features(
     - ``align`` rounds nothing. The RoI starts at s1 and is max(s2 - s1, 1) wide; with ``aligned``
       it starts at s1 - 0.5 and is s2 - s1 wide, with no least size. Each of the equal bins holds
       ``sampling_ratio`` squared samples, evenly spaced, half a spacing away from the bin's edges.
-    - ``warp`` rounds the RoI as ``pool`` does and is ``align`` from there: of the box from
-      round(s1) to round(s2) + 1, at least 1 wide. Samples are not rounded. With ``aligned`` the
-      0.5 is taken off after rounding. (The authors' code ends the box at round(s2) and chooses
-      the number of samples by its size; here only the rounding differs from ``align``.)
+    - ``warp`` rounds the RoI and is ``align`` from there: of the box from round(s1) to round(s2),
+      as the authors' code has it, at least 1 wide (``aligned`` or not; the 0.5 is taken off after
+      rounding). Samples are not rounded. Unless ``aligned``, the middle of a box of a pixel or
+      more is that of the pixels that ``pool`` covers. (The authors' code chooses the number of
+      samples by the box's size; here only the rounding differs from ``align``.)
     - ``pool`` covers the pixels round(s1) to round(s2), both included, at least one; bin i of ow
       those from floor(i * width / ow) up to, not including, ceil((i + 1) * width / ow). Bins
       overlap where they share a pixel. Pixels outside the map are left out, a bin without any is
@@ -144,7 +145,7 @@ def _extent(boxes: Tensor, *, rounded: bool, aligned: bool) -> tuple[Tensor, Ten
     """Return where boxes (N, 4) start and their size, each (N, 2) as x, y in feature pixels."""
     first, last = boxes.split(2, dim=1)
     if rounded:
-        first, last = _round_half_away(first), _round_half_away(last) + 1
+        first, last = _round_half_away(first), _round_half_away(last)
     size = last - first
     if rounded or not aligned:
         size = size.clamp(min=1)

@@ -43,7 +43,7 @@ def sampled_roi(image, box, output_size, rounded, aggregation, ratio, aligned):
     x1, y1, x2, y2 = box
     if rounded:
         x1, y1, x2, y2 = map(round_as_c, (x1, y1, x2, y2))
-        x2, y2 = max(x2, x1) + 1, max(y2, y1) + 1
+        x2, y2 = max(x2, x1 + 1), max(y2, y1 + 1)
     width, height = x2 - x1, y2 - y1
     if aligned:
         x1, y1 = x1 - 0.5, y1 - 0.5

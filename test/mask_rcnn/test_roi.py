@@ -8,7 +8,7 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from roi_by_definition import PAIRS, noise, roi_by_definition
+from roi_by_definition import PAIRS, noise, roi_by_definition, round_as_c
 from torch.nn.functional import max_pool2d
 from torchvision.ops import roi_align, roi_pool
 
@@ -64,7 +64,7 @@ def rounded_boxes(rois):
     """Return the boxes that RoIWarp reads, in feature pixels."""
     boxes = rois[:, 1:].double() * SCALE
     boxes = torch.sign(boxes) * torch.floor(boxes.abs() + 0.5)
-    boxes[:, 2:] = torch.maximum(boxes[:, 2:], boxes[:, :2]) + 1
+    boxes[:, 2:] = torch.maximum(boxes[:, 2:], boxes[:, :2] + 1)
     return torch.cat([rois[:, :1], boxes.to(rois.dtype)], dim=1)
 
 
@@ -140,7 +140,7 @@ def test_max_is_the_maximum_of_torchvisions_samples(operator, aligned, ratio):
 @pytest.mark.parametrize(('operator', 'aggregation'), [('warp', 'average'), ('pool', 'max')])
 @pytest.mark.parametrize(('coordinate', 'pixel'), [
     (0.5, 1), (1.5, 2), (2.5, 3), (3.5, 4), (2.4999998, 2), (0.49999997, 0), (-0.49999997, 0),
-    (-0.5, 0),  # -1: warp's sample and pool's second pixel are at 0
+    (-0.5, 0),  # -1: warp's sample takes the border's value, pool's second pixel is 0
 ])
 def test_halves_are_rounded_away_from_zero(operator, aggregation, coordinate, pixel):
     ramp = torch.arange(10.0).expand(1, 1, 3, 10)
@@ -306,3 +306,16 @@ def test_align_average_of_a_ramp_is_the_ramp_at_the_bins_centres(box, aligned, r
             x = x1 - shift + (j + 0.5) * (x2 - x1) / 3
             y = y1 - shift + (i + 0.5) * (y2 - y1) / 2
             assert found[0, 0, i, j].item() == pytest.approx(slope_x * x + slope_y * y, abs=1e-9)
+
+
+@settings(max_examples=50, deadline=None)
+@given(box=boxes_inside(smallest=1.0), ratio=st.integers(1, 3), slope_x=st.floats(-5, 5),
+       slope_y=st.floats(-5, 5))
+def test_warp_is_centred_on_the_pixels_that_pool_covers(box, ratio, slope_x, slope_y):
+    ramp = (slope_x * torch.arange(WIDTH, dtype=torch.float64)
+            + slope_y * torch.arange(HEIGHT, dtype=torch.float64)[:, None])
+    x1, y1, x2, y2 = map(round_as_c, box)
+    covered = ramp[y1:y2 + 1, x1:x2 + 1]
+    found = roi_features(ramp[None, None], torch.tensor([(0, *box)], dtype=torch.float64), (2, 3),
+                         operator='warp', sampling_ratio=ratio)
+    assert found.mean().item() == pytest.approx(covered.mean().item(), abs=1e-9)
