@@ -254,7 +254,7 @@ def assert_finds_the_same(segmenter, model, frame):
     found = segmenter.detect(frame)
     assert len(found) == len(expected['boxes']) > 10
     assert len(set(found.class_ids.tolist())) > 1
-    np.testing.assert_allclose(found.boxes, expected['boxes'], atol=1e-4)  # pixels
+    np.testing.assert_allclose(found.boxes, expected['boxes'], rtol=0, atol=1e-5)  # pixels
     np.testing.assert_allclose(found.scores, expected['scores'], atol=1e-5)
     assert (found.class_ids + 1).tolist() == expected['labels'].tolist()
     pasted = np.zeros(expected['masks'].shape, np.float32)
