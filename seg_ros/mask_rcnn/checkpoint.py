@@ -35,6 +35,7 @@ PUBLISHED = {
 }
 COCO_CLASSES = 91
 MAX_CLASSES = 65535
+NETWORK_FIELDS = frozenset(field.name for field in dataclasses.fields(SmallDetectorConfig))
 _CLASS_KEY = 'roi_heads.box_predictor.cls_score.weight'
 _V1_KEY = 'roi_heads.box_head.fc6.weight'  # version 2 has convolutions there
 
@@ -108,24 +109,23 @@ def load_detector(weights: Weights) -> LoadedDetector:
 
 def _empty_detector(config: dict[str, Any]) -> LoadedDetector:
     """Build a small detector of a complete description, its weights to be loaded."""
-    names = tuple(config.pop('class_names'))
-    preprocessing = Preprocessing.from_dict(config.pop('preprocessing'))
-    width, height = (int(side) for side in config.pop('input_size'))
-    roi = config.pop('roi'), config.pop('roi_aggregation')
+    preprocessing = Preprocessing.from_dict(config['preprocessing'])
+    width, height = (int(side) for side in config['input_size'])
     if min(width, height) < 1:
         raise ValueError(f'input_size {width}x{height}: sides start at 1x1')
-    described = config_of({**config, 'num_classes': len(names) + 1})
+    described, roi = network_of(config), (config['roi'], config['roi_aggregation'])
     model = small_detector(described)
     use_roi(model, *roi)
-    return LoadedDetector(model.eval(), SMALL_ARCHITECTURE, names, described.fusion, roi,
-                          preprocessing, (width, height))
+    return LoadedDetector(model.eval(), SMALL_ARCHITECTURE, tuple(config['class_names']),
+                          described.fusion, roi, preprocessing, (width, height))
 
 
-def config_of(values: Mapping[str, Any]) -> SmallDetectorConfig:
-    """Read a description back from JSON values."""
+def network_of(config: Mapping[str, Any]) -> SmallDetectorConfig:
+    """Return the network that weights' config describes; its other entries play no part."""
     read: dict[str, Any] = {
-        key: tuple(value) if isinstance(value, list) else value for key, value in values.items()}
-    return SmallDetectorConfig(**read)
+        key: tuple(value) if isinstance(value, list) else value
+        for key, value in config.items() if key in NETWORK_FIELDS}
+    return SmallDetectorConfig(**{**read, 'num_classes': len(config['class_names']) + 1})
 
 
 def metadata_of(
@@ -241,8 +241,7 @@ def _described(weights: Weights) -> dict[str, Any]:
     if not isinstance(names, list) or not all(isinstance(name, str) for name in names):
         raise ValueError(f'{weights.path}: config.class_names is {names!r}, a list of names is '
                          'accepted')
-    unknown = sorted(set(config) - needed - {
-        field.name for field in dataclasses.fields(SmallDetectorConfig)})
+    unknown = sorted(set(config) - needed - NETWORK_FIELDS)
     if unknown:
         raise ValueError(f'{weights.path}: its metadata have an unknown config.{unknown[0]}')
     return config

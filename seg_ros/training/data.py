@@ -13,7 +13,7 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, Generic, Protocol, TypeVar
 
 import cv2
 import numpy as np
@@ -114,56 +114,100 @@ def gets_noise(folder: Path, sensor_noise: str) -> bool:
     return sensor_noise == 'always' or (sensor_noise == 'auto' and made)
 
 
-class Views:
-    """Join folders of views; without shares each view of all of them is as likely as any other.
+class ViewSet(Protocol):
+    """What joined data sets have: names of views, and what they say of themselves."""
 
-    ``shares`` say how often a view is of each folder, in any unit.
+    @property
+    def names(self) -> Sequence[str]:
+        """Return the names of the views known now."""
+        ...
+
+    def refresh(self) -> None:
+        """List the data set again if it grows."""
+
+    def describe(self) -> dict[str, Any]:
+        """Return what the data set says of itself."""
+        ...
+
+
+ItemT = TypeVar('ItemT')
+ViewSetT = TypeVar('ViewSetT', bound=ViewSet)
+
+
+class Joined(Generic[ViewSetT, ItemT]):
+    """Join data sets; without shares each view of all of them is as likely as any other.
+
+    ``shares`` say how often a view is of each, in any unit. What a view is read as, ``read`` of
+    the heir says.
     """
 
     def __init__(
-        self, folders: Sequence[ViewFolder], shares: Sequence[float] | None = None
+        self, sets: Sequence[ViewSetT], shares: Sequence[float] | None = None
     ) -> None:
-        """Take one folder or more; ValueError for shares that are no positive numbers."""
-        self.folders = list(folders)
+        """Take one data set or more; ValueError for shares that are no positive numbers."""
+        self.sets = list(sets)
         self.shares: list[float] | None = None
         if shares is not None:
-            if len(shares) != len(self.folders) or not all(0 < share < np.inf for share in shares):
+            if len(shares) != len(self.sets) or not all(0 < share < np.inf for share in shares):
                 raise ValueError(
                     f'shares {list(shares)}: give a positive number for each of the '
-                    f'{len(self.folders)} data sets')
+                    f'{len(self.sets)} data sets')
             self.shares = [share / sum(shares) for share in shares]
+
+    def read(self, of: ViewSetT, name: str) -> ItemT:
+        """Read a view of one data set."""
+        raise NotImplementedError
 
     def __len__(self) -> int:
         """Return the number of views known now."""
-        return sum(len(folder) for folder in self.folders)
+        return sum(len(each.names) for each in self.sets)
 
     def refresh(self) -> None:
-        """List growing folders again."""
-        for folder in self.folders:
-            folder.refresh()
+        """List growing data sets again."""
+        for each in self.sets:
+            each.refresh()
 
     def describe(self) -> list[dict[str, Any]]:
         """Return what each data set says of itself, and its share where there are shares."""
-        said = [folder.describe() for folder in self.folders]
+        said = [each.describe() for each in self.sets]
         if self.shares is not None:
             said = [{**each, 'share': round(share, 4)}
                     for each, share in zip(said, self.shares, strict=True)]
         return said
 
-    def random_view(self, rng: np.random.Generator) -> View:
+    def random(self, rng: np.random.Generator) -> ItemT:
         """Read a view drawn by the shares."""
         if self.shares is None:
-            return self.view(int(rng.integers(len(self))))
-        folder = self.folders[int(rng.choice(len(self.folders), p=self.shares))]
-        return folder.view(folder.names[int(rng.integers(len(folder)))])
+            return self.at(int(rng.integers(len(self))))
+        chosen = self.sets[int(rng.choice(len(self.sets), p=self.shares))]
+        return self.read(chosen, chosen.names[int(rng.integers(len(chosen.names)))])
 
-    def view(self, index: int) -> View:
-        """Read the view of that number, counted through all folders."""
-        for folder in self.folders:
-            if index < len(folder):
-                return folder.view(folder.names[index])
-            index -= len(folder)
+    def at(self, index: int) -> ItemT:
+        """Read the view of that number, counted through all data sets."""
+        for each in self.sets:
+            if index < len(each.names):
+                return self.read(each, each.names[index])
+            index -= len(each.names)
         raise IndexError(f'there are {len(self)} views')
+
+    def spread(self, count: int) -> Iterator[tuple[int, ItemT]]:
+        """Yield evenly spaced views with their numbers; those that cannot be read are named."""
+        chosen = np.linspace(0, len(self) - 1, min(count, len(self))).round().astype(int)
+        for index in chosen.tolist():
+            try:
+                item = self.at(index)
+            except (ValueError, OSError) as error:
+                logger.warning('left out of the validation: %s', error)
+                continue
+            yield index, item
+
+
+class Views(Joined['ViewFolder', View]):
+    """Join folders of views."""
+
+    def read(self, of: ViewFolder, name: str) -> View:
+        """Read a view of one folder."""
+        return of.view(name)
 
 
 def open_views(
@@ -246,7 +290,7 @@ class PlannedBatches(Dataset[Batch]):
 
     def _samples(self, plan: BatchPlan, count: int, rng: np.random.Generator) -> list[Sample]:
         """Return variations of one random view."""
-        view = self._reading.first_readable(lambda: self.views.random_view(rng))
+        view = self._reading.first_readable(lambda: self.views.random(rng))
         noisy = with_sensor_noise(view, rng) if view.clean else view
         return [training_sample(noisy, plan.kind, (plan.width, plan.height), self.options,
                                 self.preprocessing, rng) for _ in range(count)]
@@ -288,15 +332,9 @@ def validation_batches(
     views: Views, options: TrainOptions, preprocessing: Preprocessing
 ) -> Iterator[Batch]:
     """Yield evenly spaced views, one a batch, with repeatable noise."""
-    count = min(options.validation_frames, len(views))
-    for index in np.linspace(0, len(views) - 1, count).round().astype(int):
-        try:
-            view = views.view(int(index))
-        except (ValueError, OSError) as error:
-            logger.warning('left out of the validation: %s', error)
-            continue
-        yield stacked([validation_sample(
-            view, (options.width, options.height), preprocessing, int(index))])
+    size = options.width, options.height
+    for index, view in views.spread(options.validation_frames):
+        yield stacked([validation_sample(view, size, preprocessing, index)])
 
 
 def _quiet_worker(_worker: int) -> None:

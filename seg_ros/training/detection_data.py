@@ -5,7 +5,6 @@
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Iterator, Sequence
 from functools import partial
 from pathlib import Path
@@ -21,7 +20,7 @@ from seg_ros.core.io import FrameFolder
 from seg_ros.evaluation.coco_truth import FolderTruth, painted
 from seg_ros.networks.preprocessing import Preprocessing
 from seg_ros.training.coco_data import CocoFolder, coco_path
-from seg_ros.training.data import BadViews, ViewFolder, gets_noise
+from seg_ros.training.data import BadViews, Joined, ViewFolder, ViewSet, gets_noise
 from seg_ros.training.detection_options import DetectionTrainOptions
 from seg_ros.training.detection_samples import (
     DetectionSample,
@@ -34,41 +33,27 @@ from seg_ros.training.detection_samples import (
 from seg_ros.training.parallel import Team
 from seg_ros.training.samples import View
 
-logger = logging.getLogger(__name__)
-
 ANY_CLASS = ('object',)
 # Images (B, 6, h, w) and torchvision's targets of each.
 DetectionBatch = tuple[Tensor, list[dict[str, Tensor]]]
 
 
-class Source(Protocol):
-    """A data set: names of views, and the objects of each."""
+class Source(ViewSet, Protocol):
+    """A data set whose objects have classes."""
 
     class_names: tuple[str, ...]
-
-    @property
-    def names(self) -> Sequence[str]:
-        """Return the names of the views known now."""
-        ...
 
     def objects(self, name: str) -> Objects:
         """Read a view; class ids are from 1, in the order of ``class_names``."""
         ...
 
-    def refresh(self) -> None:
-        """List the data set again if it grows."""
 
-    def describe(self) -> dict[str, Any]:
-        """Return what the data set says of itself."""
-        ...
-
-
-class FolderSource:
+class FolderSource(ViewFolder):
     """Read a folder of views; classes are those of its classes.json or objects.json."""
 
     def __init__(self, folder: Path, sensor_noise: str, named: bool) -> None:
         """Open the folder; ``named`` asks for classes: ValueError where it has none."""
-        self._views = ViewFolder(folder, sensor_noise)
+        super().__init__(folder, sensor_noise)
         self._truth = FolderTruth(FrameFolder(folder)) if named else None
         self.class_names = self._truth.class_names if self._truth else ANY_CLASS
         if not self.class_names:
@@ -76,24 +61,11 @@ class FolderSource:
                 f'{folder} names no classes (classes.json with NAME-classes.png, or '
                 'objects.json): train with classes=object')
 
-    @property
-    def names(self) -> list[str]:
-        """Return the names of the views known now."""
-        return self._views.names
-
     def objects(self, name: str) -> Objects:
         """Read a view and its objects."""
-        view = self._views.view(name)
+        view = self.view(name)
         ids = None if self._truth is None else self._truth.class_ids(name, view.labels)
         return objects_of(view, ids)
-
-    def refresh(self) -> None:
-        """List a growing folder again."""
-        self._views.refresh()
-
-    def describe(self) -> dict[str, Any]:
-        """Return what the folder says of itself."""
-        return self._views.describe()
 
 
 class CocoSource:
@@ -142,73 +114,31 @@ def open_source(folder: Path, part: str, sensor_noise: str, named: bool) -> Sour
     return CocoSource(path, sensor_noise, named)
 
 
-class Sources:
-    """Join data sets; their classes are joined by name.
-
-    ``shares`` say how often a view is of each, in any unit; without them each view of all is as
-    likely as any other.
-    """
+class Sources(Joined[Source, Objects]):
+    """Join data sets; their classes are joined by name."""
 
     def __init__(
         self, sources: Sequence[Source], shares: Sequence[float] | None = None,
         class_names: Sequence[str] | None = None,
     ) -> None:
-        """Take data sets; ValueError for shares that are no positive numbers.
+        """Take data sets, as Joined does.
 
         ``class_names`` fixes the classes, as a training's do its validation's: objects of others
         are left out.
         """
-        self.sources = list(sources)
-        if shares is not None and (
-                len(shares) != len(self.sources) or not all(0 < s < np.inf for s in shares)):
-            raise ValueError(
-                f'shares {list(shares)}: give a positive number for each of the '
-                f'{len(self.sources)} data sets')
-        self.shares = None if shares is None else np.asarray(shares) / sum(shares)
-        every = dict.fromkeys(name for source in self.sources for name in source.class_names)
+        super().__init__(sources, shares)
+        every = dict.fromkeys(name for source in self.sets for name in source.class_names)
         self.class_names = tuple(every if class_names is None else class_names)
 
-    def __len__(self) -> int:
-        """Return the number of views known now."""
-        return sum(len(source.names) for source in self.sources)
-
-    def refresh(self) -> None:
-        """List growing data sets again."""
-        for source in self.sources:
-            source.refresh()
-
-    def random(self, rng: np.random.Generator) -> Objects:
-        """Read a view drawn by the shares."""
-        if self.shares is None:
-            return self.objects(int(rng.integers(len(self))))
-        source = self.sources[int(rng.choice(len(self.sources), p=self.shares))]
-        return self._known(source, source.names[int(rng.integers(len(source.names)))])
-
-    def objects(self, index: int) -> Objects:
-        """Read the view of that number, counted through all data sets."""
-        for source in self.sources:
-            if index < len(source.names):
-                return self._known(source, source.names[index])
-            index -= len(source.names)
-        raise IndexError(f'there are {len(self)} views')
-
-    def _known(self, source: Source, name: str) -> Objects:
-        """Number the classes of a view's objects as all data sets together do."""
-        found = source.objects(name)
-        if source.class_names == self.class_names:
+    def read(self, of: Source, name: str) -> Objects:
+        """Read a view's objects, their classes numbered as all data sets together do."""
+        found = of.objects(name)
+        if of.class_names == self.class_names:
             return found
         numbers = {each: number for number, each in enumerate(self.class_names, start=1)}
-        table = np.array([0, *(numbers.get(each, 0) for each in source.class_names)])
+        table = np.array([0, *(numbers.get(each, 0) for each in of.class_names)])
         ids: npt.NDArray[np.int64] = table[found.class_ids]
         return Objects(found.view, found.masks[ids > 0], ids[ids > 0])
-
-    def describe(self) -> list[dict[str, Any]]:
-        """Return what each data set says of itself, and its share where there are shares."""
-        said = [source.describe() for source in self.sources]
-        if self.shares is None:
-            return said
-        return [{**each, 'share': round(float(share), 4)}
-                for each, share in zip(said, self.shares, strict=True)]
 
 
 class DetectionBatches(Dataset[DetectionBatch]):
@@ -241,18 +171,9 @@ class DetectionBatches(Dataset[DetectionBatch]):
         return torch.stack([image for image, _ in samples]), [target for _, target in samples]
 
 
-def validation_objects(sources: Sources, count: int) -> Iterator[tuple[int, Objects]]:
-    """Yield evenly spaced views with their numbers; those that cannot be read are named."""
-    for index in np.linspace(0, len(sources) - 1, min(count, len(sources))).round().astype(int):
-        try:
-            yield int(index), sources.objects(int(index))
-        except (ValueError, OSError) as error:
-            logger.warning('left out of the validation: %s', error)
-
-
 def whole_samples(
     sources: Sources, options: DetectionTrainOptions, preprocessing: Preprocessing
 ) -> Iterator[tuple[DetectionSample, Objects]]:
     """Yield the validation's views as samples, with repeatable noise, and their objects."""
-    for index, objects in validation_objects(sources, options.validation_frames):
+    for index, objects in sources.spread(options.validation_frames):
         yield whole_sample(objects, options, preprocessing, index), objects

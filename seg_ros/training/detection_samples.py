@@ -5,7 +5,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import cv2
 import numpy as np
@@ -15,16 +15,19 @@ from torch import Tensor
 
 from seg_ros.core.frame import CameraModel
 from seg_ros.networks.preprocessing import Preprocessing, input_arrays
-from seg_ros.synthetic.sensor import augment_color
 from seg_ros.training.detection_options import DetectionTrainOptions
 from seg_ros.training.samples import (
     View,
+    as_a_camera_sees,
     crop_box,
-    flipped,
     focus_box,
+    input_scale,
+    random_scale,
     resampled,
+    varied,
     with_sensor_noise,
 )
+from seg_ros.unseen.focus import box_of
 
 # (6, h, w) colour and XYZ as the network takes them; boxes, labels, masks as torchvision does.
 DetectionSample = tuple[Tensor, dict[str, Tensor]]
@@ -63,11 +66,8 @@ def chosen_box(
     """Choose a part of the view: around its objects, or of a random scale."""
     if rng.random() < options.focus_share:
         return focus_box(view, rng)
-    scale = min(size[0] / view.camera.width, size[1] / view.camera.height)
-    low, high = np.log([options.zoom_min, options.zoom_max])
-    if rng.random() < 0.5:
-        low = high = 0.0
-    return crop_box(view, size, scale * float(np.exp(rng.uniform(low, high))), rng)
+    scale = random_scale(options.zoom_min, options.zoom_max, rng) * input_scale(view.camera, size)
+    return crop_box(view, size, scale, rng)
 
 
 def cut_masks(
@@ -92,10 +92,7 @@ def targets_of(
     """
     kept = masks.sum(axis=(1, 2), dtype=np.int64) >= smallest
     masks = np.ascontiguousarray(masks[kept])
-    boxes = np.zeros((len(masks), 4), np.float32)
-    for row, mask in enumerate(masks):
-        columns, rows = np.nonzero(mask.any(axis=0))[0], np.nonzero(mask.any(axis=1))[0]
-        boxes[row] = columns[0], rows[0], columns[-1] + 1, rows[-1] + 1
+    boxes = np.array([box_of(mask) for mask in masks], np.float32).reshape(-1, 4)
     return {'boxes': torch.from_numpy(boxes), 'labels': torch.from_numpy(class_ids[kept]),
             'masks': torch.from_numpy(masks)}
 
@@ -108,12 +105,7 @@ def detection_sample(
     size = options.width, options.height
     view = with_sensor_noise(objects.view, rng) if objects.view.clean else objects.view
     box = chosen_box(view, size, options, rng)
-    cut, mirrored = resampled(view, box, size), bool(rng.random() < 0.5)
-    if mirrored:
-        cut = flipped(cut)
-    stretch = np.float32(rng.uniform(0.85, 1.2))  # a larger or smaller world
-    cut = replace(cut, color=augment_color(np.ascontiguousarray(cut.color), rng),
-                  depth_m=np.ascontiguousarray(cut.depth_m) * stretch)
+    cut, mirrored = varied(view, box, size, rng)
     masks = cut_masks(objects.masks, box, size, mirrored)
     color, depth = shown_inputs(options, rng.random(), bool(np.isfinite(cut.depth_m).any()))
     image = stacked_input(cut, preprocessing, color=color, depth=depth)
@@ -137,9 +129,7 @@ def whole_sample(
     objects: Objects, options: DetectionTrainOptions, preprocessing: Preprocessing, seed: int
 ) -> DetectionSample:
     """Return a whole view as a sample; a clean one with noise, the same for the same seed."""
-    view, rng = objects.view, np.random.default_rng(seed)
-    if view.clean:
-        view = with_sensor_noise(replace(view, color=augment_color(view.color, rng)), rng)
+    view = as_a_camera_sees(objects.view, seed)
     box, size = (0, 0, view.camera.width, view.camera.height), (options.width, options.height)
     masks = cut_masks(objects.masks, box, size, False)
     image = stacked_input(resampled(view, box, size), preprocessing)

@@ -24,9 +24,9 @@ from seg_ros.mask_rcnn.checkpoint import (
     METHOD,
     SMALL_ARCHITECTURE,
     aggregation_for,
-    config_of,
     load_detector,
     metadata_of,
+    network_of,
     use_roi,
 )
 from seg_ros.mask_rcnn.detections import Detections
@@ -91,24 +91,28 @@ class DetectionTask(Task):
         names, self.roi = self.train_data.class_names, self._wanted_roi()
         settings = {'rpn_post_nms_top_n_train': self.options.proposals,
                     'box_batch_size_per_image': self.options.rois}
+        self.config = SmallDetectorConfig(fusion=self.options.fusion, num_classes=len(names) + 1)
         if described is not None:
-            self.config, stored = config_of_metadata(described)
-            self.roi = described['config']['roi'], described['config']['roi_aggregation']
-            if stored != names:
-                raise ValueError(
-                    f'the checkpoint has {len(stored)} classes ({", ".join(stored[:5])} ...), the '
-                    f'data {len(names)} ({", ".join(names[:5])} ...): give the same data')
-        else:
-            self.config = SmallDetectorConfig(
-                fusion=self.options.fusion, num_classes=len(names) + 1)
-        if described is None and init is not None:
+            init = None
+            self._take_description(described['config'])
+        elif init is not None:
             self.config = config_for(init, self.config)
         model = small_detector(self.config, **settings)
         use_roi(model, *self.roi)
-        if described is None and init is not None:
+        if init is not None:
             self.started_from = init.path.name
             start_from(model, init, names)
         return model
+
+    def _take_description(self, config: dict[str, Any]) -> None:
+        """Take network and operators of a checkpoint; ValueError for one of other classes."""
+        names, stored = self.train_data.class_names, tuple(config['class_names'])
+        if stored != names:
+            raise ValueError(
+                f'the checkpoint has {len(stored)} classes ({", ".join(stored[:5])} ...), the '
+                f'data {len(names)} ({", ".join(names[:5])} ...): give the same data')
+        self.config = network_of(config)
+        self.roi = config['roi'], config['roi_aggregation']
 
     def described(self, network: nn.Module, **more: Any) -> dict[str, Any]:
         """Return the metadata that load_detector reads."""
@@ -217,15 +221,6 @@ def trunk_of(network: nn.Module) -> SmallTrunk:
     return cast(Any, network).backbone.trunk
 
 
-def config_of_metadata(described: dict[str, Any]) -> tuple[SmallDetectorConfig, tuple[str, ...]]:
-    """Read a checkpoint's description back: the network and its classes."""
-    config = dict(described['config'])
-    names = tuple(config.pop('class_names'))
-    for name in ('input_size', 'preprocessing', 'roi', 'roi_aggregation'):
-        config.pop(name)
-    return config_of({**config, 'num_classes': len(names) + 1}), names
-
-
 def config_for(init: Weights, wanted: SmallDetectorConfig) -> SmallDetectorConfig:
     """Return the description of a network that weights can start.
 
@@ -235,8 +230,7 @@ def config_for(init: Weights, wanted: SmallDetectorConfig) -> SmallDetectorConfi
     config = init.metadata.get('config', {})
     if architecture == SMALL_ARCHITECTURE:
         load_detector(init)  # names what is wrong with the file
-        stored, _ = config_of_metadata(init.metadata)
-        found = dataclasses.replace(stored, num_classes=wanted.num_classes)
+        found = dataclasses.replace(network_of(config), num_classes=wanted.num_classes)
     elif architecture == 'ucn_small':
         found = dataclasses.replace(
             wanted, fusion=config['fusion'], raised_blocks=config['raised_blocks'],

@@ -160,16 +160,39 @@ def focus_box(view: View, rng: np.random.Generator) -> tuple[int, int, int, int]
     return framed_box(box, view.labels.shape, padding=float(rng.uniform(0.02, 0.3)))
 
 
-def random_scale(options: TrainOptions, rng: np.random.Generator) -> float:
-    """Draw a scale of the picture: half the time 1, else log-uniform from zoom_min to zoom_max."""
+def random_scale(least: float, most: float, rng: np.random.Generator) -> float:
+    """Draw a scale of the picture: half the time 1, else log-uniform from least to most."""
     if rng.random() < 0.5:
         return 1.0
-    return float(np.exp(rng.uniform(np.log(options.zoom_min), np.log(options.zoom_max))))
+    return float(np.exp(rng.uniform(np.log(least), np.log(most))))
 
 
-def input_scale(camera: CameraModel, options: TrainOptions) -> float:
-    """Return the scale at which a whole view fills the network's input without being cut."""
-    return min(options.width / camera.width, options.height / camera.height)
+def input_scale(camera: CameraModel, size: tuple[int, int]) -> float:
+    """Return the scale at which a whole view fills an input (w, h) without being cut."""
+    return min(size[0] / camera.width, size[1] / camera.height)
+
+
+def varied(
+    view: View, box: tuple[int, int, int, int], size: tuple[int, int], rng: np.random.Generator
+) -> tuple[View, bool]:
+    """Cut the box out at (w, h), mirrored or not, in other colours and a world of another size.
+
+    Returns the view and whether it is mirrored.
+    """
+    cut, mirrored = resampled(view, box, size), bool(rng.random() < 0.5)
+    if mirrored:
+        cut = flipped(cut)
+    stretch = np.float32(rng.uniform(0.85, 1.2))
+    return replace(cut, color=augment_color(np.ascontiguousarray(cut.color), rng),
+                   depth_m=np.ascontiguousarray(cut.depth_m) * stretch), mirrored
+
+
+def as_a_camera_sees(view: View, seed: int) -> View:
+    """Return a clean view with noise and other colours, fixed by the seed; others stay."""
+    if not view.clean:
+        return view
+    rng = np.random.default_rng(seed)
+    return with_sensor_noise(replace(view, color=augment_color(view.color, rng)), rng)
 
 
 def training_sample(
@@ -190,14 +213,10 @@ def training_sample(
     elif kind == 'full' and rng.random() < options.focus_share:
         box = focus_box(noisy, rng)
     else:
-        scale = random_scale(options, rng) * input_scale(noisy.camera, options)
+        whole = input_scale(noisy.camera, (options.width, options.height))
+        scale = random_scale(options.zoom_min, options.zoom_max, rng) * whole
         box = crop_box(noisy, size, scale, rng)
-    cut = resampled(noisy, box, size)
-    if rng.random() < 0.5:
-        cut = flipped(cut)
-    stretch = np.float32(rng.uniform(0.85, 1.2))  # a larger or smaller world
-    cut = replace(cut, color=augment_color(np.ascontiguousarray(cut.color), rng),
-                  depth_m=np.ascontiguousarray(cut.depth_m) * stretch)
+    cut, _ = varied(noisy, box, size, rng)
     color, xyz = input_arrays(cut.color, cut.depth_m, cut.camera, preprocessing)
     drop = rng.random()
     if drop < options.drop_color:
@@ -211,10 +230,7 @@ def validation_sample(
     view: View, size: tuple[int, int], preprocessing: Preprocessing, seed: int
 ) -> Sample:
     """Return a whole view as a sample; a clean one with noise, the same for the same seed."""
-    rng = np.random.default_rng(seed)
     whole = (0, 0, view.camera.width, view.camera.height)
-    if view.clean:
-        view = with_sensor_noise(replace(view, color=augment_color(view.color, rng)), rng)
-    seen = resampled(view, whole, size)
+    seen = resampled(as_a_camera_sees(view, seed), whole, size)
     color, xyz = input_arrays(seen.color, seen.depth_m, seen.camera, preprocessing)
     return color, xyz, halved_labels(seen.labels)

@@ -12,7 +12,7 @@ from seg_ros.core.frame import RgbdFrame
 from seg_ros.core.io import FrameFolder
 from seg_ros.evaluation.coco_metrics import CocoScores, CocoTruth
 from seg_ros.evaluation.unseen_metrics import evaluate_frame, mean_score
-from seg_ros.mask_rcnn.checkpoint import config_of, load_detector, metadata_of
+from seg_ros.mask_rcnn.checkpoint import load_detector, metadata_of, network_of
 from seg_ros.mask_rcnn.network_small import small_detector
 from seg_ros.mask_rcnn.segmenter import load_mask_rcnn
 from seg_ros.weights import load_weights, save_weights
@@ -59,9 +59,7 @@ def test_shipped_detectors_find_real_objects(name, least_f, least_ap50):
 @pytest.mark.slow
 def test_random_detectors_find_none(tmp_path):
     weights = load_weights(method='mask_rcnn')
-    values = {key: value for key, value in weights.metadata['config'].items() if key not in (
-        'class_names', 'input_size', 'preprocessing', 'roi', 'roi_aggregation')}
-    config = config_of(values)
+    config = network_of(weights.metadata['config'])
     path = tmp_path / 'random.safetensors'
     save_weights(path, small_detector(config).state_dict(),
                  metadata_of(config, ('object',), (640, 480)))

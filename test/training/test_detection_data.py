@@ -22,7 +22,6 @@ from seg_ros.training.detection_data import (
     FolderSource,
     Sources,
     open_source,
-    validation_objects,
     whole_samples,
 )
 from seg_ros.training.detection_options import DetectionTrainOptions
@@ -165,16 +164,16 @@ def test_classes_of_two_data_sets_are_joined_by_name(two):
     data = Sources(two)
     assert data.class_names == ('cup', 'bowl', 'can')
     assert len(data) == 5
-    assert data.objects(1).class_ids.tolist() == [1, 2, 1]
-    assert data.objects(2).class_ids.tolist() == [2, 3, 2]
+    assert data.at(1).class_ids.tolist() == [1, 2, 1]
+    assert data.at(2).class_ids.tolist() == [2, 3, 2]
     with pytest.raises(IndexError, match='there are 5 views'):
-        data.objects(5)
+        data.at(5)
 
 
 def test_classes_that_are_not_taught_are_left_out(two):
     data = Sources(two, class_names=('can', 'cup'))
     assert data.class_names == ('can', 'cup')
-    first, second = data.objects(0), data.objects(2)
+    first, second = data.at(0), data.at(2)
     assert first.class_ids.tolist() == [2, 2] and second.class_ids.tolist() == [1]
     labels = view_of(0).labels
     np.testing.assert_array_equal(first.masks, [labels == 1, labels == 3])
@@ -186,7 +185,7 @@ def test_classes_that_are_not_taught_are_left_out(two):
 def test_shares_decide_how_often_a_view_is_drawn(two, monkeypatch, shares, expected):
     data = Sources(two, shares)
     drawn = []
-    monkeypatch.setattr(data, '_known', lambda source, name: drawn.append((source, name)))
+    monkeypatch.setattr(data, 'read', lambda source, name: drawn.append((source, name)))
     rng = np.random.default_rng(0)
     for _ in range(2000):
         data.random(rng)
@@ -258,7 +257,7 @@ def test_a_bad_view_is_named_and_left_out(tmp_path, caplog):
     assert '002-depth.png' in caplog.text
     caplog.clear()
     with caplog.at_level(logging.WARNING):
-        assert [index for index, _ in validation_objects(data, 4)] == [0, 1, 3]
+        assert [index for index, _ in data.spread(4)] == [0, 1, 3]
     assert 'left out of the validation' in caplog.text and '002-depth.png' in caplog.text
 
 
@@ -275,7 +274,7 @@ def test_many_bad_views_end_the_training(tmp_path):
                                                  (50, [0, 1, 2, 3, 4]), (0, [])])
 def test_validation_takes_views_from_all_over(two, count, expected):
     data = Sources(two)
-    assert [index for index, _ in validation_objects(data, count)] == expected
+    assert [index for index, _ in data.spread(count)] == expected
     samples = list(whole_samples(data, OPTIONS.replaced(validation_frames=count), SMALL))
     assert len(samples) == len(expected)
     for (image, target), objects in samples:

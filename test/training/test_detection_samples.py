@@ -14,7 +14,7 @@ from training_views import HEIGHT, WIDTH, view_of
 
 from seg_ros.core.frame import CameraModel
 from seg_ros.networks.preprocessing import SMALL
-from seg_ros.training import detection_samples
+from seg_ros.training import samples
 from seg_ros.training.detection_options import DetectionTrainOptions
 from seg_ros.training.detection_samples import (
     Objects,
@@ -74,7 +74,7 @@ def test_masks_boxes_and_classes_follow_the_picture_exactly(seed, overlapping, s
 
 
 def test_the_colours_follow_as_well(monkeypatch):
-    monkeypatch.setattr(detection_samples, 'augment_color', lambda color, rng: color)
+    monkeypatch.setattr(samples, 'augment_color', lambda color, rng: color)
     shown, options = 0, OPTIONS.replaced(focus_share=0.0)
     for seed in range(20):
         objects = objects_with(seed)

@@ -56,7 +56,7 @@ def test_crops_lie_inside_the_view(seed, scale, width, height):
     ((480, 640), 0.375)])
 def test_a_whole_view_fills_the_network_at_the_input_scale(camera, expected):
     model = CameraModel(*camera, 500.0, 500.0, camera[0] / 2, camera[1] / 2)
-    assert input_scale(model, TrainOptions(width=320, height=240)) == expected
+    assert input_scale(model, (320, 240)) == expected
 
 
 @pytest.mark.parametrize('enlarged', [1, 2, 4])

@@ -58,7 +58,7 @@ def test_shares_say_how_often_a_view_is_of_each_folder(tmp_path):
     rng = np.random.default_rng(0)
     for shares, expected in ((None, 0.25), ((3, 1), 0.75)):
         views, drawn[:] = Views(folders, shares), []
-        names = [views.random_view(rng) for _ in range(400)]
+        names = [views.random(rng) for _ in range(400)]
         assert drawn.count(folders[0]) / 400 == pytest.approx(expected, abs=0.08)
         assert len(set(names)) == 8
     assert [said['share'] for said in Views(folders, (3, 1)).describe()] == [0.75, 0.25]
@@ -163,7 +163,7 @@ def test_several_data_sets_join(data, tmp_path):
     own_frame(tmp_path / 'train')
     trainer = Trainer(UnseenTask(TINY.replaced(samples=2)), [data, tmp_path], tmp_path / 'out')
     assert len(trainer.task.train_views) == 5
-    assert trainer.task.train_views.view(4).clean is False
+    assert trainer.task.train_views.at(4).clean is False
     trainer.run()
     told = load_weights(tmp_path / 'out' / WEIGHTS, method='unseen_objects').metadata['training']
     assert [(one['views'], one['noise']) for one in told['data']] == [(4, True), (1, False)]

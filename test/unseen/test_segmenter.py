@@ -11,7 +11,6 @@ from tabletop import camera_of, frame_of, knowing_stage, raised_boxes
 from seg_ros.core.frame import RgbdFrame
 from seg_ros.core.options import Options
 from seg_ros.evaluation.unseen_metrics import evaluate_frame
-from seg_ros.networks.inputs import network_size
 from seg_ros.unseen.checkpoint import build_network, metadata_of
 from seg_ros.unseen.options import UnseenOptions
 from seg_ros.unseen.segmenter import UnseenSegmenter, load_unseen
@@ -140,21 +139,6 @@ def test_a_colour_network_needs_no_depth(change):
         zoom_stage=knowing_stage(np.ones((32, 32), np.int32), fusion='color'))
     assert not segmenter.needs_depth
     assert len(segmenter.segment(change(frame))) == 3
-
-
-@pytest.mark.parametrize(('camera', 'expected'), [
-    ((640, 480), (320, 240)), ((320, 240), (320, 240)), ((1280, 720), (368, 208)),
-    ((480, 640), (240, 320)), ((1, 1), (272, 272)), ((4000, 10), (2400, 32)),
-    ((10, 4000), (32, 2400)),
-])
-def test_the_network_sees_the_cameras_aspect_at_the_weights_area(camera, expected):
-    assert network_size(camera, (320, 240)) == expected
-
-
-@pytest.mark.parametrize(('scale', 'expected'), [
-    (1.0, (320, 240)), (1.4, (448, 336)), (0.7, (224, 160)), (2.0, (640, 480)), (0.25, (80, 64))])
-def test_the_input_scale_changes_the_sides(scale, expected):
-    assert network_size((640, 480), (320, 240), scale) == expected
 
 
 def test_the_input_scale_holds_from_the_next_frame_on():
