@@ -1,0 +1,93 @@
+# Copyright 2026 seg_ros contributors
+# SPDX-License-Identifier: Apache-2.0
+
+"""A network that gives every pixel a class, the names of the classes and its preprocessing."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+from seg_ros.networks.preprocessing import Preprocessing
+
+LEAST_SIDE = 32
+MOST_CLASSES = 256  # class images have 8 bits
+
+
+class SemanticNetwork(nn.Module):
+    """What is asked of a network.
+
+    ``multiple``: the sides of an image must be multiples of it; ``uses_depth``: whether ``xyz``
+    plays a part.
+    """
+
+    multiple: int = 1
+    uses_depth: bool = False
+
+    def forward(self, color: Tensor, xyz: Tensor) -> Tensor:
+        """Map colour and xyz (B, 3, h, w) to logits (B, L, h', w') of the same field of view.
+
+        Where h', w' are not h, w, the logits are enlarged bilinearly by the caller.
+        """
+        raise NotImplementedError
+
+
+class SemanticModel(nn.Module):
+    """Give every pixel of an image a class.
+
+    ``class_names`` name the logits' channels in their order.
+    """
+
+    def __init__(
+        self, network: SemanticNetwork, architecture: str, config: dict[str, Any],
+        class_names: Sequence[str], preprocessing: Preprocessing,
+    ) -> None:
+        """Take a network; ValueError for more than 256 classes or none."""
+        super().__init__()
+        if not 1 <= len(class_names) <= MOST_CLASSES:
+            raise ValueError(
+                f'{len(class_names)} classes: an 8-bit class image holds 1 to {MOST_CLASSES}')
+        self.network: SemanticNetwork = network
+        self.architecture, self.config = architecture, dict(config)
+        self.class_names = tuple(class_names)
+        self.preprocessing = preprocessing
+
+    @property
+    def uses_depth(self) -> bool:
+        """Return whether xyz plays a part."""
+        return self.network.uses_depth
+
+    def forward(self, color: Tensor, xyz: Tensor) -> Tensor:
+        """Map preprocessed colour and xyz in metres, 0 = none, (B, 3, h, w) each, to logits.
+
+        Returns (B, L, h, w). Sides that the network cannot take are padded on the right and below,
+        colour by its border, xyz by zeros, and the logits cropped. Raises ValueError for an image
+        smaller than 32x32.
+        """
+        check_size(color)
+        height, width = color.shape[2:]
+        multiple = self.network.multiple
+        if multiple > 1:
+            right, below = -width % multiple, -height % multiple
+            color = functional.pad(color, (0, right, 0, below), mode='replicate')
+            xyz = functional.pad(xyz, (0, right, 0, below))
+        logits = self.network(color, xyz)
+        if logits.shape[2:] != color.shape[2:]:
+            logits = functional.interpolate(
+                logits, size=color.shape[2:], mode='bilinear', align_corners=False)
+        return logits[:, :, :height, :width]
+
+
+def check_size(image: Tensor) -> None:
+    """Raise ValueError for an image (B, C, h, w) smaller than 32x32."""
+    height, width = image.shape[2:]
+    if torch.jit.is_tracing():  # sizes are variables there; the caller has checked
+        return
+    if min(height, width) < LEAST_SIDE:
+        raise ValueError(
+            f'the image has {width}x{height} pixels: semantic networks take '
+            f'{LEAST_SIDE}x{LEAST_SIDE} or more')
