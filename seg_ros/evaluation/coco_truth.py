@@ -5,7 +5,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Protocol
@@ -13,6 +12,7 @@ from typing import Any, Protocol
 import numpy as np
 import numpy.typing as npt
 
+from seg_ros.core.classes import CLASSES_NAME, OPTIONS_NAME, SUPPORT, read_class_names
 from seg_ros.core.frame import RgbdFrame
 from seg_ros.core.io import FrameFolder, read_classes
 from seg_ros.evaluation.coco_metrics import CocoTruth
@@ -44,9 +44,9 @@ class FolderTruth:
         self._objects: ObjectsFile | None = None
         self.class_names: tuple[str, ...] = ()
         images = any((folder.folder / f'{name}-classes.png').exists() for name in folder.names)
-        self._images = images and (folder.folder / 'classes.json').exists()
+        self._images = images and (folder.folder / CLASSES_NAME).exists()
         if self._images:
-            self.class_names = _names_of(folder.folder / 'classes.json')
+            self.class_names = _names_of(folder.folder)
         elif (folder.folder / OBJECTS_NAME).exists():
             self._objects = ObjectsFile(folder.folder / OBJECTS_NAME)
             self.class_names = self._objects.class_names
@@ -88,15 +88,14 @@ class FolderTruth:
         return ids
 
 
-def _names_of(path: Path) -> tuple[str, ...]:
-    """Return the names of classes.json without the first, the background."""
-    try:
-        names = json.loads(path.read_text(encoding='utf-8'))
-    except ValueError as error:
-        raise ValueError(f'{path} is no JSON: {error}') from None
-    if not isinstance(names, list) or not all(isinstance(name, str) for name in names):
-        raise ValueError(f'{path} must be a list of names, the background first')
-    return tuple(names[1:])
+def _names_of(folder: Path) -> tuple[str, ...]:
+    """Return the names of classes.json without the first, the background.
+
+    In data of ``seg_ros synthesize`` the last one is what carries the objects: none of them.
+    """
+    names = read_class_names(folder / CLASSES_NAME)[1:]
+    made = (folder / OPTIONS_NAME).exists()
+    return names[:-1] if made and names[-1:] == (SUPPORT,) else names
 
 
 class MaskViews(Protocol):

@@ -9,6 +9,7 @@ from dataclasses import replace
 
 import numpy as np
 
+from seg_ros.core.classes import BACKGROUND, SUPPORT
 from seg_ros.synthetic import kinds, kinds_hollow, kinds_tools
 from seg_ros.synthetic.objects import ObjectModel, Rng
 
@@ -45,7 +46,8 @@ KINDS: dict[str, tuple[Callable[[Rng], ObjectModel], float]] = {
 CLEAR_KINDS = ('bottle', 'bowl', 'cup', 'jar', 'pitcher')
 CLEAR_SHARE = 0.15
 
-CLASS_NAMES = ('background', *KINDS, 'mesh')
+# The surface that carries the objects comes last: the numbers of the kinds are those of old data.
+CLASS_NAMES = (BACKGROUND, *KINDS, 'mesh', SUPPORT)
 
 
 def make_object(kind: str, rng: Rng) -> ObjectModel:

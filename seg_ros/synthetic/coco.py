@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from seg_ros.core.classes import CLASSES_NAME, SURFACES, read_class_names
 from seg_ros.core.io import FrameFolder, read_classes, read_labels, write_atomically
 
 COCO_NAME = 'annotations.json'
@@ -22,8 +23,8 @@ def write_coco(folder: str | Path) -> Path:
 
     Masks are uncompressed run lengths, which pycocotools reads; boxes are (x, y, w, h) pixels.
     Image entries carry the intrinsics (fx, fy, cx, cy) beside COCO's own fields, annotations the
-    object's label. Categories are the kinds of objects, those of classes.json. Raises ValueError
-    for a folder without classes.json.
+    object's label. Categories are the kinds of objects, those of classes.json without background
+    and table. Raises ValueError for a folder without classes.json.
     """
     folder = Path(folder)
     names = _class_names(folder)
@@ -43,17 +44,17 @@ def write_coco(folder: str | Path) -> Path:
         'images': images,
         'annotations': annotations,
         'categories': [{'id': index, 'name': name, 'supercategory': 'object'}
-                       for index, name in enumerate(names) if index],
+                       for index, name in enumerate(names) if name not in SURFACES],
     }
     path = folder / COCO_NAME
     write_atomically(path, json.dumps(content, separators=(',', ':')).encode())
     return path
 
 
-def _class_names(folder: Path) -> list[str]:
-    path = folder / 'classes.json'
+def _class_names(folder: Path) -> tuple[str, ...]:
+    path = folder / CLASSES_NAME
     try:
-        return list(json.loads(path.read_text(encoding='utf-8')))
+        return read_class_names(path)
     except FileNotFoundError as error:
         raise ValueError(
             f'{path} is missing: COCO needs the classes of a data set of format 2 or newer; '

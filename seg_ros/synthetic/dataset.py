@@ -21,6 +21,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from seg_ros.core.classes import SUPPORT
 from seg_ros.core.frame import CameraModel, RgbdFrame
 from seg_ros.core.io import FrameFolder, read_labels, write_atomically
 from seg_ros.synthetic.catalogue import CLASS_NAMES
@@ -29,7 +30,7 @@ from seg_ros.synthetic.placement import Placed
 from seg_ros.synthetic.renderer import CameraPose, Rendering
 from seg_ros.synthetic.scene import Scene, SceneOptions, draw_scene, scene_rng
 
-FORMAT_VERSION = 2
+FORMAT_VERSION = 3
 MESHES_NAME = 'meshes.json'
 MAX_DEPTH_M = 65.535
 PNG_SETTINGS = [cv2.IMWRITE_PNG_COMPRESSION, 1]
@@ -87,14 +88,20 @@ def write_rendering(
 
     `kinds` names the kind of the object of each label, the first that of label 1.
     """
-    table = np.array([0, *(CLASS_NAMES.index(kind) for kind in kinds)], np.uint8)
-    write_atomically(folder / f'{name}-classes.png', _png(table[rendering.labels]))
+    write_atomically(folder / f'{name}-classes.png', _png(class_image(rendering, kinds)))
     write_atomically(folder / f'{name}-depth.png', _png(_depth_mm(rendering.depth_m)))
     write_atomically(folder / f'{name}-labels.png', _png(rendering.labels.astype(np.uint16)))
     write_atomically(folder / f'{name}-camera.json', _camera_json(camera, pose))
     write_atomically(
         folder / f'{name}-color.png', _png(cv2.cvtColor(rendering.color, cv2.COLOR_RGB2BGR))
     )
+
+
+def class_image(rendering: Rendering, kinds: Sequence[str]) -> NDArray[np.uint8]:
+    """Return classes (H, W), indices of CLASS_NAMES: kinds of objects, what carries them, 0."""
+    numbers = np.array([0, *(CLASS_NAMES.index(kind) for kind in kinds)], np.uint8)
+    surface = np.where(rendering.support, np.uint8(CLASS_NAMES.index(SUPPORT)), np.uint8(0))
+    return np.where(rendering.labels > 0, numbers[rendering.labels], surface)
 
 
 def seen_objects(labels: NDArray[np.int32]) -> list[dict[str, Any]]:

@@ -24,11 +24,15 @@ SHADOW_SIZE = 320
 
 @dataclass(frozen=True, eq=False)
 class Item:
-    """Place a soup (world frame, metres) with its materials; label 0 is background."""
+    """Place a soup (world frame, metres) with its materials; label 0 is background.
+
+    ``support``: it carries the objects, as a table does.
+    """
 
     soup: Soup
     materials: tuple[Material, ...]
     label: int = 0
+    support: bool = False
 
 
 @dataclass(frozen=True, eq=False)
@@ -81,6 +85,7 @@ class World:
     soup: Soup
     materials: NDArray[np.int32]  # (T,)
     labels: NDArray[np.int32]  # (T,)
+    support: NDArray[np.bool_]  # (T,) belongs to what carries the objects
     texel_density: Array  # (T,)
     kinds: NDArray[np.int32]  # (T,) tells labels and materials apart
     facings: NDArray[np.float32]  # (T, 3) unit normals
@@ -95,12 +100,13 @@ class World:
 @dataclass(frozen=True, eq=False)
 class Rendering:
     """Hold colour (H, W, 3) uint8 RGB, depth_m (H, W) float32 (NaN: nothing hit), labels (H, W)
-    int32.
+    int32, support (H, W) bool: where what carries the objects is seen.
     """
 
     color: NDArray[np.uint8]
     depth_m: NDArray[np.float32]
     labels: NDArray[np.int32]
+    support: NDArray[np.bool_]
 
 
 def _looks(materials: Sequence[Material]) -> Looks:
@@ -141,10 +147,11 @@ def build_world(
     origin.
     """
     paints: list[Material] = []
-    material_rows, label_rows = [], []
+    material_rows, label_rows, support_rows = [], [], []
     for item in items:
         material_rows.append(item.soup.parts + len(paints))
         label_rows.append(np.full(len(item.soup), item.label, np.int32))
+        support_rows.append(np.full(len(item.soup), item.support))
         paints.extend(item.materials)
     soups = [item.soup for item in items]
     soup = Soup(
@@ -167,6 +174,7 @@ def build_world(
         soup,
         materials,
         labels,
+        np.concatenate(support_rows),
         _texel_density(soup, materials, looks),
         kinds,
         facings,
@@ -209,14 +217,15 @@ def draw_geometry(
     centres.
     """
     depth, hit = _raster(_transform(world.soup.positions, pose), camera)
-    return _geometry(world, depth, hit)
+    return _geometry(world, depth, hit)[:2]
 
 
 def _geometry(
     world: World, depth: NDArray[np.float32], hit: NDArray[np.int32]
-) -> tuple[NDArray[np.float32], NDArray[np.int32]]:
-    labels = np.append(world.labels, np.int32(0))[hit]  # the last for -1, where nothing is
-    return np.where(hit >= 0, depth, np.float32(np.nan)), labels
+) -> tuple[NDArray[np.float32], NDArray[np.int32], NDArray[np.bool_]]:
+    # the last entries are for -1, where nothing is
+    labels, support = np.append(world.labels, np.int32(0)), np.append(world.support, False)
+    return np.where(hit >= 0, depth, np.float32(np.nan)), labels[hit], support[hit]
 
 
 def _samples(
@@ -291,8 +300,10 @@ def _develop(image: NDArray[np.float32], exposure: float | None) -> NDArray[np.u
 
 def _draw(
     world: World, camera: CameraModel, pose: CameraPose, wanted: NDArray[np.bool_] | None = None
-) -> tuple[NDArray[np.float32], NDArray[np.float32], NDArray[np.int32]]:
-    """Return linear colour (H, W, 3), black outside of `wanted` (H, W), depth_m and labels."""
+) -> tuple[NDArray[np.float32], NDArray[np.float32], NDArray[np.int32], NDArray[np.bool_]]:
+    """Return linear colour (H, W, 3), black outside of `wanted` (H, W), depth_m, labels and
+    support.
+    """
     triangles = _transform(world.soup.positions, pose)
     raw_depth, hit = _raster(triangles, camera)
     chosen = np.ones(hit.shape, np.bool_) if wanted is None else wanted
@@ -304,11 +315,11 @@ def _draw(
 def render(
     world: World, camera: CameraModel, pose: CameraPose, *, exposure: float | None = None
 ) -> Rendering:
-    """Draw colour, depth and labels of one view, aligned to the pixel; exposure None: set by the
-    picture.
+    """Draw colour, depth, labels and support of one view, aligned to the pixel; exposure None:
+    set by the picture.
     """
-    color, depth_m, labels = _draw(world, camera, pose)
-    return Rendering(_develop(color, exposure), depth_m, labels)
+    color, depth_m, labels, support = _draw(world, camera, pose)
+    return Rendering(_develop(color, exposure), depth_m, labels, support)
 
 
 def render_through(
@@ -321,15 +332,15 @@ def render_through(
     without clear objects. Depth cameras measure what is behind a clear thing, or nothing: their
     light passes through it.
     """
-    front, depth_m, labels = _draw(world, camera, pose)
+    front, depth_m, labels, support = _draw(world, camera, pose)
     share = clear[labels]
     wanted = share > 0
     color = _develop(front, None)
     if not wanted.any():
-        return Rendering(color, depth_m, labels)
-    through, depth_behind, _ = _draw(behind, camera, pose, wanted)
+        return Rendering(color, depth_m, labels, support)
+    through, depth_behind, *_ = _draw(behind, camera, pose, wanted)
     # Exposed by the whole picture: what is not behind clear things is that of the front.
     through_color = _develop(np.where(wanted[..., None], through, front), None)[wanted]
     seen = share[wanted][:, None]
     color[wanted] = ((1 - seen) * color[wanted] + seen * through_color + 0.5).astype(np.uint8)
-    return Rendering(color, np.where(wanted, depth_behind, depth_m), labels)
+    return Rendering(color, np.where(wanted, depth_behind, depth_m), labels, support)

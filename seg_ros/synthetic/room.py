@@ -39,7 +39,11 @@ WALL = {'plain': 4.0, 'speckle': 0.7, 'tiles': 0.7, 'wood': 0.4, 'stripes': 0.3}
 
 @dataclass(frozen=True, eq=False)
 class Table:
-    """Describe a table top at z = 0: centre (2,) and half sides (2,) metres, round or not."""
+    """Describe a table top at z = 0: centre (2,) and half sides (2,) metres, round or not.
+
+    ``items`` are all of what carries the objects: top and legs, the bare floor where there is no
+    table, a bin with the table under it, boards, sides and back of a shelf.
+    """
 
     centre: Array
     half: Array
@@ -239,7 +243,9 @@ def _chair(rng: Rng) -> tuple[Soup, tuple[Material, ...]]:
 
 
 def _sheets(rng: Rng, table: Table) -> list[Item]:
-    """Lay paper, stickers or a place mat on the table: seen in colour, not in depth."""
+    """Lay paper, stickers or a place mat on the table: seen in colour, not in depth, and so a
+    part of what carries the objects.
+    """
     if rng.random() > 0.2:
         return []
     size = (*rng.uniform(0.05, 0.5, 2), 0.0006)
@@ -259,6 +265,7 @@ def _sheets(rng: Rng, table: Table) -> list[Item]:
                     0.7,
                 ),
             ),
+            support=True,
         )
     ]
 

@@ -5,7 +5,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -131,7 +131,8 @@ def furnish(
         for label, one in enumerate(objects, start=1)
     ]
     lamps, ambient = make_lamps(rng)
-    backdrop = [*table.items, *make_surroundings(rng, table, cameras)]
+    carrying = [replace(item, support=True) for item in table.items]
+    backdrop = [*carrying, *make_surroundings(rng, table, cameras)]
     solid = [item for item, one in zip(items, objects, strict=True) if not one.model.clear]
     behind = None
     if len(solid) < len(items):

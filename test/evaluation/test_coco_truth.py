@@ -64,6 +64,16 @@ def test_an_object_is_of_the_class_of_most_of_its_pixels(folder):
     assert len(truth_of(folder).truth('a')) == 0
 
 
+@pytest.mark.parametrize(('made', 'expected'), [(True, ('cup', 'bowl')),
+                                                (False, ('cup', 'bowl', 'table'))])
+def test_the_table_of_a_synthetic_scene_is_no_object(folder, made, expected):
+    write_classes(folder, names=[*NAMES, 'table'])
+    if made:
+        (folder / 'options.json').write_text('{}')
+    assert truth_of(folder).class_names == expected
+    assert truth_of(folder).truth('a').class_ids.tolist() == [1, 2, 2]
+
+
 def test_classes_stand_in_objects_json(folder):
     entries = [entry(9, 'fork'), entry(4, 'spoon'), entry(7, 'fork'), entry(70, 'knife')]
     (folder / 'objects.json').write_text(json.dumps({'a': entries}))

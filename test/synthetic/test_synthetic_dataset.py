@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 from seg_ros.cli import main
 from seg_ros.core.io import read_classes, read_labels, write_atomically, write_labels
 from seg_ros.synthetic import dataset as dataset_module
+from seg_ros.synthetic.catalogue import CLASS_NAMES
 from seg_ros.synthetic.coco import write_coco
 from seg_ros.synthetic.dataset import DatasetOptions, generate, list_frames, read_frame
 from seg_ros.synthetic.scene import SceneOptions, draw_scene, scene_rng
@@ -87,7 +88,8 @@ def test_records_and_class_images_agree_with_the_labels(dataset):
     for view in record['views']:
         labels = read_labels(dataset / f'{view["name"]}-labels.png')
         classes = read_classes(dataset / f'{view["name"]}-classes.png')
-        assert np.array_equal(classes > 0, labels > 0)
+        surfaces = [0, names.index('table')]
+        assert np.array_equal(~np.isin(classes, surfaces), labels > 0)
         assert [one['label'] for one in view['objects']] == np.unique(labels[labels > 0]).tolist()
         for one in view['objects']:
             mask = labels == one['label']
@@ -114,6 +116,7 @@ def test_coco_gives_every_mask_back_bit_by_bit(dataset):
     by_image = {entry['id']: entry for entry in content['images']}
     kinds = {entry['id']: entry['name'] for entry in content['categories']}
     assert len(by_image) == 6 and 0 not in kinds
+    assert list(kinds.values()) == list(CLASS_NAMES[1:-1])  # neither background nor table
     for entry in content['annotations']:
         name = by_image[entry['image_id']]['file_name'][:-len('-color.png')]
         mask = read_labels(dataset / f'{name}-labels.png') == entry['label']
@@ -144,7 +147,7 @@ def test_a_folder_of_another_format_is_refused(tmp_path):
     generate(tmp_path, DatasetOptions(scenes=1, seed=1, scene=SMALL))
     begun = json.loads((tmp_path / 'options.json').read_text())
     (tmp_path / 'options.json').write_text(json.dumps({**begun, 'format': 1}))
-    with pytest.raises(ValueError, match='is of format 1, this version writes 2'):
+    with pytest.raises(ValueError, match='is of format 1, this version writes 3'):
         generate(tmp_path, DatasetOptions(scenes=2, seed=1, scene=SMALL))
 
 

@@ -244,7 +244,7 @@ def test_what_synthesize_exports_opens(tmp_path):
         values = np.unique(labels[labels > 0])
         assert len(values) > 0
         assert np.array_equal(view.masks, labels == values[:, None, None])
-        names = ['background', *data.class_names]
+        names = ['background', *data.class_names, 'table']
         assert names == json.loads((tmp_path / 'classes.json').read_text())
         assert view.class_ids.tolist() == [classes[labels == value][0] for value in values]
         assert view.depth_m.shape == (72, 96)
