@@ -96,7 +96,7 @@ class Fcn(SemanticNetwork):
         return parameter_groups(self, weight_decay)
 
     def start_from(self, coarser: Mapping[str, Tensor]) -> None:
-        """Take the weights of the network of the next coarser stride, all but the new layers'.
+        """Take the weights of a network of a coarser stride; new layers stay as they are.
 
         With the light trunk the logits are then those of the coarser network. Raises ValueError
         for weights of another backbone, other classes or a finer network.

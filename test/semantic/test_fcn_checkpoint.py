@@ -18,10 +18,9 @@ HEADS = {
 }
 
 
-def checkpoint(stride, classes=21):
+def checkpoint(stride, classes=21, widths=SMALL['widths'], fc_width=SMALL['fc_width']):
     """Return random weights with the names and, but for the widths, shapes of the files."""
     torch.manual_seed(stride)
-    widths, fc_width = SMALL['widths'], SMALL['fc_width']
     convolutions, inputs = [], 3
     for stage, (width, depth) in enumerate(zip(widths, (2, 2, 3, 3, 3), strict=True), start=1):
         for index in range(1, depth + 1):
@@ -59,6 +58,15 @@ def test_published_files_are_loaded(tmp_path, stride, at_once, scales):
         {key: value.double() for key, value in state.items()}, color.double(), stride, scales)
     found = network.double()(color.double(), color.double())
     torch.testing.assert_close(found, expected, rtol=1e-9, atol=1e-9)
+
+
+@pytest.mark.parametrize('stride', HEADS)
+def test_widths_are_the_published_ones_unless_given(stride):
+    with torch.device('meta'):  # shapes alone
+        foreign = foreign_fcn(checkpoint(stride, 21, [64, 128, 256, 512, 512], 4096))
+        network = build_network(f'fcn{stride}s', 21)
+    shapes = {key: value.shape for key, value in network.state_dict().items()}
+    assert {key: value.shape for key, value in foreign.state.items()} == shapes
 
 
 def test_other_numbers_of_classes_have_numbers_for_names():
