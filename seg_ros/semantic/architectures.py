@@ -29,7 +29,7 @@ class Architecture:
 
     ``build`` is ``module:function``, called as ``build(num_classes=L, **config)``; it returns a
     SemanticNetwork with random weights and raises ValueError for a config that cannot be built.
-    ``preprocessing`` is how it is trained unless weights say otherwise.
+    ``preprocessing`` is how it is trained unless its backbone or weights say otherwise.
     """
 
     name: str
@@ -69,5 +69,16 @@ def build_network(name: str, num_classes: int, **config: Any) -> SemanticNetwork
 def build_model(name: str, class_names: Sequence[str], **config: Any) -> SemanticModel:
     """Build a model with random weights for these classes; errors as ``build_network``."""
     network = build_network(name, len(class_names), **config)
-    return SemanticModel(
-        network, name, config, class_names, architecture_named(name).preprocessing)
+    preprocessing = network.preprocessing or architecture_named(name).preprocessing
+    return SemanticModel(network, name, config, class_names, preprocessing)
+
+
+register(Architecture(
+    'fcn32s', 'seg_ros.semantic.fcn:fcn32s', CAFFE,
+    'FCN-32s (Long et al., 2015): one deconvolution of stride 32'))
+register(Architecture(
+    'fcn16s', 'seg_ros.semantic.fcn:fcn16s', CAFFE,
+    'FCN-16s (Long et al., 2015): with the scores of pool4'))
+register(Architecture(
+    'fcn8s', 'seg_ros.semantic.fcn:fcn8s', CAFFE,
+    'FCN-8s (Long et al., 2015): with the scores of pool4 and pool3'))

@@ -22,11 +22,13 @@ class SemanticNetwork(nn.Module):
     """What is asked of a network.
 
     ``multiple``: the sides of an image must be multiples of it; ``uses_depth``: whether ``xyz``
-    plays a part.
+    plays a part; ``preprocessing``: what its backbone is trained with, None where that is its
+    architecture's.
     """
 
     multiple: int = 1
     uses_depth: bool = False
+    preprocessing: Preprocessing | None = None
 
     def forward(self, color: Tensor, xyz: Tensor) -> Tensor:
         """Map colour and xyz (B, 3, h, w) to logits (B, L, h', w') of the same field of view.
