@@ -71,3 +71,8 @@ def build_model(name: str, class_names: Sequence[str], **config: Any) -> Semanti
     network = build_network(name, len(class_names), **config)
     return SemanticModel(
         network, name, config, class_names, architecture_named(name).preprocessing)
+
+
+register(Architecture(
+    'deeplab', 'seg_ros.semantic.deeplab:build_deeplab', IMAGENET,
+    'DeepLab: LargeFOV or ASPP (head) over VGG16 or MobileNetV2 (backbone)'))
