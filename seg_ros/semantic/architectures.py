@@ -76,3 +76,8 @@ def build_model(name: str, class_names: Sequence[str], **config: Any) -> Semanti
 register(Architecture(
     'deeplab', 'seg_ros.semantic.deeplab:build_deeplab', IMAGENET,
     'DeepLab: LargeFOV or ASPP (head) over VGG16 or MobileNetV2 (backbone)'))
+for _name in ('fcn_resnet50', 'fcn_resnet101', 'deeplabv3_resnet50', 'deeplabv3_resnet101',
+              'deeplabv3_mobilenet_v3_large', 'lraspp_mobilenet_v3_large'):
+    register(Architecture(
+        _name, f'seg_ros.semantic.torchvision_networks:{_name}', IMAGENET,
+        f"torchvision's {_name}, colour only"))
