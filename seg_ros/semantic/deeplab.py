@@ -8,13 +8,22 @@ Chen et al., ICLR 2015 (LargeFOV) and PAMI 2017 (ASPP).
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Any
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from typing import Any, cast
 
 from torch import Tensor, nn
 
-from seg_ros.semantic.deeplab_vgg import OUTPUT_STRIDES, VggTrunk, start_conv
+from seg_ros.semantic.deeplab_vgg import (
+    OUTPUT_STRIDES,
+    VggTrunk,
+    load_convolutions,
+    load_thinned,
+    read_vgg16,
+    start_conv,
+)
 from seg_ros.semantic.light import LightTrunk
+from seg_ros.semantic.light import load_imagenet as load_mobilenet
 from seg_ros.semantic.model import SemanticNetwork
 
 # The rates of fc6 in each branch, for features of output stride 8.
@@ -118,19 +127,20 @@ def build_deeplab(
     channels of fc6 and fc7: 1024 for vgg16, for light 256 (large_fov) and 128, with batch
     normalisation. Raises ValueError for what cannot be built.
     """
-    if backbone not in BACKBONES or head not in RATES or output_stride not in OUTPUT_STRIDES:
+    if backbone not in BACKBONES or head not in tuple(RATES) or output_stride not in OUTPUT_STRIDES:
         raise ValueError(
             f'backbone {backbone!r}, head {head!r}, output_stride {output_stride!r}: accepted are '
             f'{" and ".join(BACKBONES)}, {", ".join(RATES)}, 8 and 16')
     chosen = branch_rates(head, output_stride, rates)
-    light = backbone == 'light'
-    width = head_width if head_width is not None else LIGHT_WIDTHS[head] if light else VGG_WIDTH
+    is_light = backbone == 'light'
+    usual = LIGHT_WIDTHS[head] if is_light else VGG_WIDTH
+    width = usual if head_width is None else head_width
     if not isinstance(width, int) or not 1 <= width <= MOST_WIDTH:
         raise ValueError(f'head_width {width!r}: accepted are 1 to {MOST_WIDTH} channels')
-    trunk = (LightTrunk if light else VggTrunk)(fusion, output_stride)
+    trunk = (LightTrunk if is_light else VggTrunk)(fusion, output_stride)
     inputs = trunk.channels[-1]
     return DeepLab(trunk, [
-        AtrousBranch(inputs, width, num_classes, rate, norm=light) for rate in chosen])
+        AtrousBranch(inputs, width, num_classes, rate, norm=is_light) for rate in chosen])
 
 
 def branch_rates(
@@ -149,3 +159,19 @@ def branch_rates(
             f'rates {rates!r}: head {head} takes a list of 1 to {most} whole numbers of '
             f'1 to {MOST_RATE}')
     return tuple(rates)
+
+
+def load_imagenet(network: DeepLab, path: str | Path) -> None:
+    """Start a network from its backbone's checkpoint of ImageNet, VGG16 or MobileNetV2.
+
+    Over VGG16, fc6 and fc7 of every branch start from equally spaced channels and taps of the
+    classifier's. Give colours as the checkpoint takes them. ValueError for other checkpoints.
+    """
+    if isinstance(network.trunk, LightTrunk):
+        load_mobilenet(network.trunk, path)
+        return
+    layers = read_vgg16(path)
+    load_convolutions(network.trunk, layers)
+    for branch in cast('Iterable[AtrousBranch]', network.branches):
+        load_thinned(branch.fc6, *layers[-2])
+        load_thinned(branch.fc7, *layers[-1])

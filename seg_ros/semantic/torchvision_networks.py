@@ -48,10 +48,11 @@ class TorchvisionNetwork(SemanticNetwork):
     The auxiliary classifier, which plays a part in training alone, is left out.
     """
 
-    def __init__(self, network: nn.Module) -> None:
+    def __init__(self, network: Any) -> None:
         """Take the parts of one of torchvision's segmentation networks."""
         super().__init__()
-        self.backbone, self.classifier = network.backbone, network.classifier
+        self.backbone: nn.Module = network.backbone
+        self.classifier: nn.Module = network.classifier
         self._takes_levels = isinstance(network, segmentation.LRASPP)
 
     def forward(self, color: Tensor, xyz: Tensor) -> Tensor:

@@ -7,7 +7,7 @@ from torch import nn
 from torch.nn import functional
 
 from seg_ros.semantic.architectures import build_model, build_network
-from seg_ros.semantic.deeplab import AtrousBranch, DeepLab, branch_rates
+from seg_ros.semantic.deeplab import AtrousBranch, DeepLab, branch_rates, load_imagenet
 from seg_ros.semantic.deeplab_vgg import VggTrunk
 
 HEADS = {'large_fov': (12,), 'aspp_s': (2, 4, 8, 12), 'aspp_l': (6, 12, 18, 24)}
@@ -228,6 +228,7 @@ def test_rates(head, stride, given, expected):
 @pytest.mark.parametrize(('config', 'message'), [
     ({'backbone': 'resnet'}, "backbone 'resnet'.*accepted are light and vgg16"),
     ({'head': 'v3'}, "head 'v3'.*large_fov, aspp_s, aspp_l"),
+    ({'head': ['aspp_s']}, r"head \['aspp_s'\]"),
     ({'output_stride': 32}, 'output_stride 32: accepted .* 8 and 16'),
     ({'fusion': 'cat'}, "fusion 'cat' is unknown"),
     ({'fusion': 'cat', 'backbone': 'vgg16'}, "fusion 'cat' is unknown"),
@@ -264,6 +265,79 @@ def test_a_vgg_trunk_has_its_channels_and_strides(output_stride, last):
     assert [tuple(level.shape[1:]) for level in levels] == [
         (2, 17, 24), (4, 9, 12), (8, 5, 6), (16, *last), (16, *last)]
     assert trunk.channels == (2, 4, 8, 16, 16)
+
+
+def narrow_classifier(width, hidden):
+    """Return a narrow VGG16 that is laid out as torchvision's."""
+    layers, inputs = [], 3
+    for count, outputs in zip((2, 2, 3, 3, 3), (width * k for k in (1, 2, 4, 8, 8)), strict=True):
+        for _ in range(count):
+            layers += [nn.Conv2d(inputs, outputs, 3, padding=1), nn.ReLU()]
+            inputs = outputs
+        layers.append(nn.MaxPool2d(2))
+    classifier = nn.Sequential(
+        nn.Linear(49 * inputs, hidden), nn.ReLU(), nn.Dropout(), nn.Linear(hidden, hidden),
+        nn.ReLU(), nn.Dropout(), nn.Linear(hidden, 10))
+    return nn.ModuleDict({'features': nn.Sequential(*layers), 'classifier': classifier})
+
+
+@torch.no_grad()
+def test_a_vgg_network_starts_from_the_classifier(tmp_path):
+    torch.manual_seed(7)
+    source = narrow_classifier(4, 11)
+    torch.save(source.state_dict(), tmp_path / 'vgg.pth')
+    network = narrow((2, 4))
+    load_imagenet(network, tmp_path / 'vgg.pth')
+    convs = [layer for layer in source['features'] if isinstance(layer, nn.Conv2d)]
+    color = torch.randn(1, 3, 32, 32)
+    first = convs[1](convs[0](color).relu()).relu()
+    expected = functional.max_pool2d(first, 3, 2, 1)
+    torch.testing.assert_close(network.trunk.pyramid(color, color)[0], expected)
+    assert torch.equal(network.trunk.conv5_3.weight, convs[12].weight)
+    assert torch.equal(network.trunk.conv5_3.bias, convs[12].bias)
+    fc6, fc7 = source['classifier'][0], source['classifier'][3]
+    picked = [0, 2, 4, 6, 8, 10]
+    for branch in network.branches:
+        taps = fc6.weight.view(11, 32, 7, 7)[picked][:, :, [0, 3, 6]][:, :, :, [0, 3, 6]]
+        assert torch.equal(branch.fc6.weight, taps)
+        assert torch.equal(branch.fc6.bias, fc6.bias[picked])
+        assert torch.equal(branch.fc7.weight[:, :, 0, 0], fc7.weight[picked][:, picked])
+        assert torch.equal(branch.fc7.bias, fc7.bias[picked])
+
+
+def test_the_names_and_order_are_torchvisions():
+    from torchvision.models import vgg16
+
+    with torch.device('meta'):
+        published = list(vgg16(weights=None).state_dict())
+    assert published == list(narrow_classifier(1, 2).state_dict())
+
+
+@pytest.mark.parametrize(('classifier', 'message'), [
+    (lambda: nn.Linear(3, 4), 'x.pth is no VGG16: its layers have other shapes'),
+    (lambda: narrow_classifier(4, 11)['features'], 'x.pth is no VGG16'),
+    (lambda: nn.Sequential(*(nn.Linear(4, 4) for _ in range(16))), 'x.pth is no VGG16'),
+    (lambda: narrow_classifier(2, 11), r'conv1_1 is \(2, 3, 3, 3\), needed \(4, 3, 3, 3\)'),
+    (lambda: narrow_classifier(4, 5), '6 channels cannot be picked from 5'),
+])
+def test_other_classifiers_are_refused(tmp_path, classifier, message):
+    torch.save(classifier().state_dict(), tmp_path / 'x.pth')
+    with pytest.raises(ValueError, match=message):
+        load_imagenet(narrow((2,)), tmp_path / 'x.pth')
+
+
+@torch.no_grad()
+def test_a_light_network_starts_from_mobilenet(tmp_path):
+    from torchvision.models import mobilenet_v2
+
+    source = mobilenet_v2(weights=None)
+    torch.save(source.state_dict(), tmp_path / 'mobilenet.pth')
+    network = build_network('deeplab', 2, head_width=4)
+    fc6 = network.branches[0].fc6.weight.clone()
+    load_imagenet(network, tmp_path / 'mobilenet.pth')
+    last = network.trunk.features[17].conv[2]
+    assert torch.equal(last.weight, source.features[17].conv[2].weight)
+    assert torch.equal(network.branches[0].fc6.weight, fc6)
 
 
 @pytest.mark.slow
