@@ -28,6 +28,7 @@ from seg_ros.semantic.model import SemanticNetwork
 
 # The rates of fc6 in each branch, for features of output stride 8.
 RATES = {'large_fov': (12,), 'aspp_s': (2, 4, 8, 12), 'aspp_l': (6, 12, 18, 24)}
+HEADS = tuple(RATES)
 BACKBONES = ('light', 'vgg16')
 DROPOUT = 0.5
 # Channels of fc6 and fc7. The light ones keep a network below 4 million weights.
@@ -127,10 +128,10 @@ def build_deeplab(
     channels of fc6 and fc7: 1024 for vgg16, for light 256 (large_fov) and 128, with batch
     normalisation. Raises ValueError for what cannot be built.
     """
-    if backbone not in BACKBONES or head not in tuple(RATES) or output_stride not in OUTPUT_STRIDES:
+    if backbone not in BACKBONES or head not in HEADS or output_stride not in OUTPUT_STRIDES:
         raise ValueError(
             f'backbone {backbone!r}, head {head!r}, output_stride {output_stride!r}: accepted are '
-            f'{" and ".join(BACKBONES)}, {", ".join(RATES)}, 8 and 16')
+            f'{" and ".join(BACKBONES)}, {", ".join(HEADS)}, 8 and 16')
     chosen = branch_rates(head, output_stride, rates)
     is_light = backbone == 'light'
     usual = LIGHT_WIDTHS[head] if is_light else VGG_WIDTH
