@@ -11,7 +11,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import torch
 from torch import Tensor
 from torch.nn import BatchNorm2d
 from torchvision.models import detection
@@ -23,6 +22,7 @@ from torchvision.ops import FrozenBatchNorm2d
 from seg_ros.mask_rcnn.network_small import SmallDetectorConfig, small_detector
 from seg_ros.mask_rcnn.roi import MultiLevelRoi, check_roi_operator
 from seg_ros.networks.preprocessing import SMALL, Preprocessing
+from seg_ros.networks.published import torchvision_weights
 from seg_ros.weights import Weights, load_strictly, load_weights
 
 METHOD = 'mask_rcnn'
@@ -63,16 +63,7 @@ def published_weights(name: str) -> Weights:
 
     FileNotFoundError says which file to put where when they cannot be downloaded.
     """
-    entry = torch_entry(name)
-    path = Path(torch.hub.get_dir()) / 'checkpoints' / Path(entry.url).name
-    if not path.is_file():
-        try:
-            entry.get_state_dict(progress=False, check_hash=True, weights_only=True)
-        except Exception as error:  # no network, a proxy's answer, a full disk
-            raise FileNotFoundError(
-                f'the weights {name} could not be downloaded ({error}): put {entry.url} at '
-                f'{path}, or anywhere and give its path as weights') from error
-    return load_weights(path, method=METHOD)
+    return torchvision_weights(name, PUBLISHED[name], METHOD)
 
 
 def torch_entry(name: str) -> Any:

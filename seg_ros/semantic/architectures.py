@@ -82,3 +82,11 @@ register(Architecture(
 register(Architecture(
     'fcn8s', 'seg_ros.semantic.fcn:fcn8s', CAFFE,
     'FCN-8s (Long et al., 2015): with the scores of pool4 and pool3'))
+register(Architecture(
+    'deeplab', 'seg_ros.semantic.deeplab:build_deeplab', IMAGENET,
+    'DeepLab: LargeFOV or ASPP (head) over VGG16 or MobileNetV2 (backbone)'))
+for _name in ('fcn_resnet50', 'fcn_resnet101', 'deeplabv3_resnet50', 'deeplabv3_resnet101',
+              'deeplabv3_mobilenet_v3_large', 'lraspp_mobilenet_v3_large'):
+    register(Architecture(
+        _name, f'seg_ros.semantic.torchvision_networks:{_name}', IMAGENET,
+        f"torchvision's {_name}, colour only"))

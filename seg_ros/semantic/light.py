@@ -48,7 +48,11 @@ class LightTrunk(nn.Module):
                               CHANNELS[:2])
 
     def pyramid(self, color: Tensor, xyz: Tensor) -> tuple[Tensor, ...]:
-        """Map colour and xyz (B, 3, h, w) to features at strides 2, 4, 8, 16 and 32."""
+        """Map colour and xyz (B, 3, h, w) to features at strides 2, 4, 8, 16 and 32.
+
+        Their sides are those of the image divided by the stride, rounded up; fusion ``add`` takes
+        even sides.
+        """
         depth: tuple[Tensor | None, ...] = (None, None)
         if self.fusion == 'add':
             depth = self.depth(*self.geometry(xyz))
@@ -91,12 +95,22 @@ def load_imagenet(trunk: LightTrunk, path: str | Path) -> None:
     """
     known = _entries(trunk.features.state_dict())
     state = _entries(load_weights(path, method='semantic').state)
-    found = dict(zip(known, list(state.values())[:len(known)], strict=False))
-    if [value.shape for value in found.values()] != [value.shape for value in known.values()]:
+    named = {f'features.{key}': key for key in known}
+    if named.keys() <= state.keys():  # by name: safetensors files have another order
+        pairs = [(key, state[name]) for name, key in named.items()]
+    else:
+        pairs = list(state.items())[:len(known)]
+    if [_kind(*pair) for pair in pairs] != [_kind(*pair) for pair in known.items()]:
         raise ValueError(
-            f'{path} is no MobileNetV2 of width 1: its first {len(known)} entries have other '
-            "shapes; give torchvision's mobilenet_v2 checkpoint")
-    trunk.features.load_state_dict(found, strict=False)
+            f'{path} is no MobileNetV2 of width 1: its first {len(known)} entries are others or '
+            "have other shapes; give torchvision's mobilenet_v2 checkpoint")
+    values = {key: value for key, (_, value) in zip(known, pairs, strict=True)}
+    trunk.features.load_state_dict(values, strict=False)
+
+
+def _kind(key: str, value: Tensor) -> tuple[str, tuple[int, ...]]:
+    """Return what a layout cannot change of an entry: weight, bias, mean or variance; shape."""
+    return key.rpartition('.')[2], tuple(value.shape)
 
 
 def _entries(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
