@@ -71,3 +71,8 @@ def build_model(name: str, class_names: Sequence[str], **config: Any) -> Semanti
     network = build_network(name, len(class_names), **config)
     return SemanticModel(
         network, name, config, class_names, architecture_named(name).preprocessing)
+
+
+register(Architecture(
+    'unet', 'seg_ros.semantic.unet:build', IMAGENET,
+    'U-Net, padded or as published, or on a light trunk (backbone light)'))

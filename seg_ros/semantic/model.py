@@ -22,11 +22,12 @@ class SemanticNetwork(nn.Module):
     """What is asked of a network.
 
     ``multiple``: the sides of an image must be multiples of it; ``uses_depth``: whether ``xyz``
-    plays a part.
+    plays a part; ``exportable``: whether it can be traced for ONNX.
     """
 
     multiple: int = 1
     uses_depth: bool = False
+    exportable: bool = True
 
     def forward(self, color: Tensor, xyz: Tensor) -> Tensor:
         """Map colour and xyz (B, 3, h, w) to logits (B, L, h', w') of the same field of view.
