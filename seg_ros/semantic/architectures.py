@@ -76,3 +76,6 @@ def build_model(name: str, class_names: Sequence[str], **config: Any) -> Semanti
 register(Architecture(
     'unet', 'seg_ros.semantic.unet:build', IMAGENET,
     'U-Net, padded or as published, or on a light trunk (backbone light)'))
+register(Architecture(
+    'pixelwise', 'seg_ros.semantic.pixelwise:build', PLAIN,
+    'each pixel by itself, from colour, depth and position: what context is measured against'))
