@@ -216,8 +216,7 @@ class UnpaddedUNet(UNet):
 class LightUNet(SemanticNetwork):
     """U-Net's way up over MobileNetV2: logits at stride 2, which the caller enlarges.
 
-    The last level is left out: at full resolution it would double the time for edges that
-    bilinear logits draw nearly as well.
+    There is no level at full resolution: the trunk has no features there to skip to it.
     """
 
     multiple = 32
