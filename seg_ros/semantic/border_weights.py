@@ -96,7 +96,8 @@ def border_term(
     if w0 <= LEAST_TERM:
         return np.zeros(labels.shape, np.float32)
     reach = math.ceil(sigma_px * math.sqrt(2 * math.log(w0 / LEAST_TERM)))
-    total = np.add(*_two_nearest(labels, reach))
+    # float64: the last digits of NumPy's float32 exp depend on where an array lies in memory
+    total = np.add(*_two_nearest(labels, reach), dtype=np.float64)
     term = w0 * np.exp(-np.square(total) / (2 * sigma_px ** 2))
     term[term < LEAST_TERM] = 0
     if background_only:
