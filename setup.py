@@ -34,9 +34,10 @@ EXTRAS = {
     'synth': ['mujoco>=3.1', 'numba>=0.59', 'pillow>=9', 'trimesh>=4.0'],
     # launch's pytest plugin needs pytest < 8.4, launch_testing breaks with pytest 9.
     'test': ['catkin_pkg', 'hypothesis>=6', 'imgviz>=1.7', 'mcap-ros2-support>=0.5',
-             'pycocotools>=2.0.6', 'pytest>=7,<8.4', 'rosbags>=0.10', 'setuptools>=70.1',
-             'tensorboard>=2.10'],
-    'train': ['tensorboard>=2.10'],
+             'pycocotools>=2.0.6', 'pytest>=7,<8.4', 'rosbags>=0.10', 'scikit-learn>=1.3',
+             'setuptools>=70.1', 'tensorboard>=2.10'],
+    # scikit-learn fits the classifier of single pixels.
+    'train': ['scikit-learn>=1.3', 'tensorboard>=2.10'],
     'dev': ['mypy', 'ruff', 'types-PyYAML'],
 }
 

@@ -90,3 +90,9 @@ for _name in ('fcn_resnet50', 'fcn_resnet101', 'deeplabv3_resnet50', 'deeplabv3_
     register(Architecture(
         _name, f'seg_ros.semantic.torchvision_networks:{_name}', IMAGENET,
         f"torchvision's {_name}, colour only"))
+register(Architecture(
+    'unet', 'seg_ros.semantic.unet:build', IMAGENET,
+    'U-Net, padded or as published, or on a light trunk (backbone light)'))
+register(Architecture(
+    'pixelwise', 'seg_ros.semantic.pixelwise:build', PLAIN,
+    'each pixel by itself, from colour, depth and position: what context is measured against'))

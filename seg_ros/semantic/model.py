@@ -23,12 +23,13 @@ class SemanticNetwork(nn.Module):
 
     ``multiple``: the sides of an image must be multiples of it; ``uses_depth``: whether ``xyz``
     plays a part; ``preprocessing``: what its backbone is trained with, None where that is its
-    architecture's.
+    architecture's; ``exportable``: whether it can be traced for ONNX.
     """
 
     multiple: int = 1
     uses_depth: bool = False
     preprocessing: Preprocessing | None = None
+    exportable: bool = True
 
     def forward(self, color: Tensor, xyz: Tensor) -> Tensor:
         """Map colour and xyz (B, 3, h, w) to logits (B, L, h', w') of the same field of view.

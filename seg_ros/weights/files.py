@@ -21,6 +21,8 @@ FOLDER = Path(__file__).parent
 MAX_FILE_BYTES = 2 << 30
 MAX_HEADER_BYTES = 1 << 22
 METADATA_KEY = 'seg_ros'
+# What checkpoints of Carvana's U-Net hold beside tensors: the grey levels of its masks.
+_DROPPED_KEYS = ('mask_values',)
 _TORCH_SUFFIXES = ('.pth', '.pt', '.ckpt', '.tar')
 
 
@@ -174,6 +176,7 @@ def _state_dict(path: Path, content: Any) -> dict[str, Tensor]:
             content = content[key]
     if not isinstance(content, Mapping) or not content:
         raise ValueError(f'{path} holds {type(content).__name__}, a state dict is accepted')
+    content = {key: value for key, value in content.items() if key not in _DROPPED_KEYS}
     wrong = [str(key) for key, value in content.items() if not isinstance(value, torch.Tensor)]
     if wrong:
         raise ValueError(f'{path}: these entries are no tensors: {", ".join(wrong[:5])}')

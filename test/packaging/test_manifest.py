@@ -34,6 +34,7 @@ KEYS = {
     'rosbags': 'python3-rosbags-pip',
     'scipy': 'python3-scipy',
     'setuptools': 'python3-setuptools',
+    'sklearn': 'python3-sklearn',
     'torch': 'python3-torch',
     'tqdm': 'python3-tqdm',
     'trimesh': 'python3-trimesh-pip',

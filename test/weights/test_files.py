@@ -43,6 +43,11 @@ def test_torch_checkpoints_of_every_wrapping(tmp_path, wrap):
     assert set(weights.state) == set(STATE) and weights.metadata == {}
 
 
+def test_grey_levels_of_masks_are_dropped(tmp_path):
+    torch.save({**STATE, 'mask_values': [0, 255]}, tmp_path / 'w.pth')
+    assert set(load_weights(tmp_path / 'w.pth', method='unseen_objects').state) == set(STATE)
+
+
 def write_text(path):
     path.write_text('this is no checkpoint, but it is long enough')
 
