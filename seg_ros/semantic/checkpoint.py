@@ -73,7 +73,8 @@ def weights_of_network(network: str, weights: str | Path) -> Weights:
     """
     if network == AUTO:
         return semantic_weights(weights)
-    architecture_named(network)
+    if network not in PUBLISHED:
+        architecture_named(network)
     if str(weights) not in ('', 'default'):
         return semantic_weights(weights)
     if network in PUBLISHED or f'{METHOD}_{network}' in shipped_names():
