@@ -184,3 +184,9 @@ def test_a_network_without_weights_says_which_have_some(shipped):
         weights_of_network('tiny3', 'default')
     with pytest.raises(ValueError, match="network 'huge' is unknown; known are"):
         weights_of_network('huge', 'default')
+
+
+@pytest.mark.parametrize('place', [*checkpoint.FOREIGN, checkpoint._PUBLISHED_WEIGHTS])
+def test_what_knows_foreign_layouts_is_where_it_is_looked_for(place):
+    module, name = place.split(':')
+    assert callable(getattr(pytest.importorskip(module), name))
