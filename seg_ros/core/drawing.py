@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from typing import Any
 
 import cv2
 import numpy as np
@@ -17,6 +18,8 @@ from seg_ros.core.results import Instances
 _GOLDEN_RATIO = 0.618033988749895
 # A region of a class needs this share of the picture to bear its name: 307 pixels of 640x480.
 LEAST_NAMED_SHARE = 1e-3
+# Regions are looked for in labels of about so many rows: where a name stands needs no more.
+NAMING_ROWS = 160
 
 
 def instance_colors(ids: npt.NDArray[np.integer]) -> npt.NDArray[np.uint8]:
@@ -61,9 +64,12 @@ def draw_classes(
     """
     numbers = np.arange(1, len(class_names), dtype=np.int32)
     picture = _painted(color, labels.astype(np.int32), numbers, opacity)
-    for number in np.unique(labels[labels > 0]):
-        for x, y in _region_centers(labels == number):
-            _draw_text(picture, class_names[int(number)], x, y)
+    step = max(1, labels.shape[0] // NAMING_ROWS)
+    coarse = labels[::step, ::step]
+    for number in np.flatnonzero(np.bincount(coarse.ravel())):
+        if number:
+            for x, y in _region_centers(coarse == number):
+                _draw_text(picture, class_names[int(number)], step * x, step * y)
     return picture
 
 
@@ -105,8 +111,10 @@ def _tinted(
 
 def label_edges(labels: npt.NDArray[np.int32]) -> npt.NDArray[np.bool_]:
     """Return (H, W) bool: object pixels that touch another label (2 px wide outlines)."""
-    low = cv2.erode(labels.astype(np.float32), np.ones((3, 3), np.uint8))
-    high = cv2.dilate(labels.astype(np.float32), np.ones((3, 3), np.uint8))
+    narrow: npt.NDArray[Any] = labels.astype(
+        np.uint8 if labels.max(initial=0) < 256 else np.float32)
+    low = cv2.erode(narrow, np.ones((3, 3), np.uint8))
+    high = cv2.dilate(narrow, np.ones((3, 3), np.uint8))
     return (low != high) & (labels > 0)
 
 

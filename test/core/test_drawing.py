@@ -26,9 +26,10 @@ def test_colours_belong_to_ids_and_differ():
     assert instance_colors(np.array([], np.int32)).shape == (0, 3)
 
 
-def test_edges_are_object_pixels_next_to_others():
+@pytest.mark.parametrize('label', [3, 255, 256, 70000])
+def test_edges_are_object_pixels_next_to_others(label):
     labels = np.zeros((7, 7), np.int32)
-    labels[1:6, 1:6] = 3
+    labels[1:6, 1:6] = label
     edges = label_edges(labels)
     assert not edges[labels == 0].any()
     assert edges[1, 1] and not edges[3, 3]
