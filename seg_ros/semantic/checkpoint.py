@@ -27,7 +27,7 @@ PUBLISHED = (
     'deeplabv3_mobilenet_v3_large', 'lraspp_mobilenet_v3_large')
 # What knows a layout of somebody else's, asked in this order: state -> ForeignModel or None.
 FOREIGN = (
-    'seg_ros.semantic.fcn:foreign_fcn',
+    'seg_ros.semantic.fcn_checkpoint:foreign_fcn',
     'seg_ros.semantic.unet:foreign_unet',
     'seg_ros.semantic.torchvision_networks:foreign_torchvision',
 )
