@@ -146,3 +146,11 @@ register(Method(
     result='instances',
     summary='unseen_objects and mask_rcnn on one frame: all outlined, known things named',
 ))
+register(Method(
+    name='semantic',
+    loader='seg_ros.semantic.segmenter:load_semantic',
+    options='seg_ros.semantic.options:SemanticOptions',
+    needs_depth=False,
+    result='semantic',
+    summary='Semantic segmentation: a class for every pixel, by FCN, DeepLab, U-Net and others',
+))

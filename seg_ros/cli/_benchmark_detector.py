@@ -27,7 +27,7 @@ def measure_detector(
     parts = args.parts or DETECTOR_PARTS
     chosen = load(args.backend)
     if 'backends' in parts:
-        _by_backends(report, args, frames, chosen, load, rounds)
+        measure_by_backends(report, args, frames, chosen, load, rounds)
     if 'peer' in parts:
         detecting.measure_beside(
             report, chosen, detecting.TorchvisionPeer(), frames,
@@ -38,7 +38,7 @@ def measure_detector(
         _memory(report, args, frames, rounds)
 
 
-def _by_backends(
+def measure_by_backends(
     report: Report, args: argparse.Namespace, frames: FreshFrames, chosen: Segmenter,
     load: Callable[[str], Segmenter], rounds: dict[str, Any],
 ) -> None:

@@ -35,10 +35,10 @@ def node_latency(
 ) -> None:
     """Add the node's latency over the bare segmenter, and the time it took to start."""
     from seg_ros.benchmark.node import measure_latency
-    from seg_ros.cli._method import assigned
+    from seg_ros.cli._method import options_of
 
     values = {'method': segmenter.method, 'weights': str(args.weights), 'device': args.device,
-              'backend': args.backend, **assigned(args.assignments)}
+              'backend': args.backend, **options_of(args, segmenter.method)}
     command = python_command('-m', _NODE, '--ros-args', *_parameters(values))
     with _node_and_probe(command, segmenter.method, args.threads) as (_, probe, started_s):
         report.findings['node start to its topics s'] = started_s

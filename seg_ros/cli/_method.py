@@ -14,7 +14,10 @@ import time
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from seg_ros.core.frame import RgbdFrame
+    from seg_ros.core.options import Options
     from seg_ros.core.results import Instances, SemanticMap
     from seg_ros.segmenters import Segmenter
 
@@ -23,9 +26,10 @@ _PACKAGES = ('numpy', 'opencv-python-headless', 'opencv-python', 'torch', 'torch
 
 
 def add_method_arguments(parser: argparse.ArgumentParser) -> None:
-    """Add --method, --weights, --device, --backend and --set."""
+    """Add --method, --network, --weights, --device, --backend and --set."""
     group = parser.add_argument_group('method')
     group.add_argument('--method', default='unseen_objects', help='method (default: %(default)s)')
+    add_network_argument(group)
     group.add_argument(
         '--weights', default='default', help="weights file, or 'default' for those that ship"
     )
@@ -37,12 +41,42 @@ def add_method_arguments(parser: argparse.ArgumentParser) -> None:
     )  # fmt: skip
 
 
+def add_network_argument(group: argparse._ActionsContainer) -> None:
+    """Add --network."""
+    group.add_argument(
+        '--network', metavar='NAME',
+        help='network of the method semantic (default: that of the weights)')
+
+
 def load_segmenter(args: argparse.Namespace) -> Segmenter:
     """Load the segmenter that the arguments describe; ValueError for a bad one."""
     from seg_ros.segmenters import load, options_type
 
-    options = options_type(args.method)().replaced(**assigned(args.assignments))
+    options = options_type(args.method)().replaced(**options_of(args, args.method))
     return load(args.method, args.weights, args.device, args.backend, options)
+
+
+def options_of(args: argparse.Namespace, method: str) -> dict[str, str]:
+    """Return the options of a method that --set and --network give, as text.
+
+    ValueError for --network with a method that has one network, or told by --set as well.
+    """
+    from seg_ros.segmenters import METHODS, options_type
+
+    values = assigned(args.assignments)
+    if args.network is None:
+        return values
+    if 'network' not in _names(options_type(method)):
+        having = [name for name in sorted(METHODS) if 'network' in _names(options_type(name))]
+        raise ValueError(f'--network {args.network}: the method {method} has no choice of '
+                         f'networks; {", ".join(having)} has')
+    if 'network' in values:
+        raise ValueError('--network and --set network=NAME say the same: give one of them')
+    return {**values, 'network': args.network}
+
+
+def _names(kind: type[Options]) -> list[str]:
+    return [spec.name for spec in kind.specs()]
 
 
 def assigned(assignments: list[str]) -> dict[str, str]:
@@ -71,11 +105,17 @@ def timed_segment(
 
 
 def describe_run(args: argparse.Namespace, segmenter: Segmenter) -> dict[str, Any]:
-    """Return what a result depends on, ready for JSON: method, weights, options, versions."""
+    """Return what a result depends on, ready for JSON: method, weights, options, versions.
+
+    A method with several networks tells which one it is.
+    """
+    network = getattr(segmenter, 'network', None)
+    path = getattr(segmenter, 'weights_path', args.weights)
     return {
         'method': segmenter.method,
+        **({} if network is None else {'network': network}),
         'weights': str(args.weights),
-        'weights_sha256': _digest(args.weights, segmenter.method),
+        'weights_sha256': _digest(path, segmenter.method),
         'device': segmenter.device,
         'backend': segmenter.backend,
         'options': dataclasses.asdict(segmenter.options),
@@ -83,7 +123,7 @@ def describe_run(args: argparse.Namespace, segmenter: Segmenter) -> dict[str, An
     }
 
 
-def _digest(weights: str, method: str) -> str | None:
+def _digest(weights: str | Path, method: str) -> str | None:
     """Return the SHA-256 of the weights file, None for a method that has none."""
     from seg_ros.weights import weights_path
 

@@ -16,13 +16,13 @@ import numpy.typing as npt
 
 from seg_ros.bags.writer import BagWriter
 from seg_ros.cli._inputs import NamedFrame
-from seg_ros.core.drawing import draw_overlay
+from seg_ros.core.drawing import draw_classes, draw_overlay
 from seg_ros.core.frame import RgbdFrame
 from seg_ros.core.io import labels_of_16_bits, write_atomically, write_color, write_labels
 from seg_ros.core.objects import describe_objects, write_objects
 from seg_ros.core.results import Instances, SemanticMap
 
-IMAGE = 'sensor_msgs/msg/Image'
+IMAGE, STRING = 'sensor_msgs/msg/Image', 'std_msgs/msg/String'
 
 
 class ResultWriter(Protocol):
@@ -48,8 +48,26 @@ def at_input(
     return seen, draw_overlay(frame.color if named.color is None else named.color, seen)
 
 
+def classes_at_input(
+    named: NamedFrame, frame: RgbdFrame, result: SemanticMap
+) -> tuple[npt.NDArray[np.uint8], npt.NDArray[np.uint8]]:
+    """Return the classes (H, W) of 8 bits and their overlay at the pixels of the image as it came.
+
+    ValueError for more classes than 256.
+    """
+    if len(result.class_names) > 256:
+        raise ValueError(f'{len(result.class_names)} classes: an 8-bit image holds 256')
+    seen = named.to_input(result.labels).astype(np.uint8, copy=False)
+    color = frame.color if named.color is None else named.color
+    return seen, draw_classes(color, seen, result.class_names)
+
+
 class ResultFolder:
-    """Write NAME-labels.png, NAME-overlay.png and objects.json (classes: NAME-classes.png)."""
+    """Write NAME-labels.png, NAME-overlay.png and objects.json.
+
+    Of classes NAME-classes.png (8 bits), NAME-overlay.png and classes.json, their names in the
+    order of their numbers.
+    """
 
     def __init__(self, folder: Path) -> None:
         folder.mkdir(parents=True, exist_ok=True)
@@ -59,18 +77,18 @@ class ResultFolder:
     def write(self, named: NamedFrame, frame: RgbdFrame, result: Instances | SemanticMap) -> None:
         """Write the files of one frame."""
         if isinstance(result, SemanticMap):
-            self._write_classes(named.name, result)
+            self._write_classes(named, frame, result)
             return
         seen, picture = at_input(named, frame, result)
         write_labels(self.folder / f'{named.name}-labels.png', seen.id_image())
         write_color(self.folder / f'{named.name}-overlay.png', picture)
         self.objects[named.name] = describe_objects(frame, result)
 
-    def _write_classes(self, name: str, result: SemanticMap) -> None:
-        if len(result.class_names) > 256:
-            raise ValueError(f'{len(result.class_names)} classes: an 8-bit PNG holds 256')
-        _, data = cv2.imencode('.png', result.labels.astype(np.uint8))
-        write_atomically(self.folder / f'{name}-classes.png', data.tobytes())
+    def _write_classes(self, named: NamedFrame, frame: RgbdFrame, result: SemanticMap) -> None:
+        labels, picture = classes_at_input(named, frame, result)
+        _, data = cv2.imencode('.png', labels)
+        write_atomically(self.folder / f'{named.name}-classes.png', data.tobytes())
+        write_color(self.folder / f'{named.name}-overlay.png', picture)
         names = json.dumps(list(result.class_names), indent=1)
         write_atomically(self.folder / 'classes.json', names.encode())
 
@@ -81,26 +99,43 @@ class ResultFolder:
 
 
 class ResultBag:
-    """Write label and overlay images with the input's stamps as topics of the method's name."""
+    """Write label and overlay images with the input's stamps as topics of the method's name.
+
+    Labels are mono16, of classes mono8 with their names on class_names, as the node has it.
+    """
 
     def __init__(self, path: Path, method: str) -> None:
         self._bag = BagWriter(path)
         self._label, self._overlay = f'/{method}/label', f'/{method}/overlay'
+        self._names = f'/{method}/class_names'
+        self._are_named = False
         for topic in (self._label, self._overlay):
             self._bag.add_topic(topic, IMAGE)
 
     def write(self, named: NamedFrame, frame: RgbdFrame, result: Instances | SemanticMap) -> None:
-        """Write the label and overlay messages of one frame."""
+        """Write the label and overlay messages of one frame, and once the names of classes."""
+        labels: npt.NDArray[Any]
         if isinstance(result, SemanticMap):
-            raise ValueError('classes are written to a folder only: --output FOLDER')
+            labels, picture = classes_at_input(named, frame, result)
+            self._write_names(result, named.log_time_ns)
+        else:
+            seen, picture = at_input(named, frame, result)
+            labels = labels_of_16_bits(seen.id_image())
         stamp_ns = frame.stamp_ns or named.log_time_ns
-        seen, picture = at_input(named, frame, result)
         for topic, pixels, encoding in (
-            (self._label, labels_of_16_bits(seen.id_image()), 'mono16'),
+            (self._label, labels, 'mono8' if labels.dtype == np.uint8 else 'mono16'),
             (self._overlay, picture, 'rgb8'),
         ):
             message = self._image(pixels, encoding, stamp_ns, frame.frame_id)
             self._bag.write_message(topic, named.log_time_ns, message)
+
+    def _write_names(self, result: SemanticMap, log_time_ns: int) -> None:
+        if self._are_named:
+            return
+        self._bag.add_topic(self._names, STRING)
+        text = json.dumps(list(result.class_names))
+        self._bag.write_message(self._names, log_time_ns, self._bag.types[STRING](data=text))
+        self._are_named = True
 
     def _image(self, pixels: Any, encoding: str, stamp_ns: int, frame_id: str) -> Any:
         types = self._bag.types

@@ -5,7 +5,8 @@
 
 unseen_objects: frame to labels with its stages, the network by each backend, mean shift in its
 forms against the plain one, and what the node adds to the bare call. mask_rcnn: frame to labels by
-each backend, torchvision's detector beside it, the share around the network, memory. node: latency
+each backend, torchvision's detector beside it, the share around the network, memory. semantic:
+every network by each backend, torchvision's beside them, frame to labels, the node. node: latency
 and memory of the node with a method that does next to nothing. roi: accuracy of RoIPool, RoIWarp
 and RoIAlign. Prints a Markdown table.
 """
@@ -19,6 +20,8 @@ from typing import TYPE_CHECKING, Any
 
 from seg_ros.cli._benchmark_detector import DETECTOR_PARTS
 from seg_ros.cli._benchmark_roi import add_roi_arguments
+from seg_ros.cli._benchmark_semantic import SEMANTIC_PARTS
+from seg_ros.cli._method import add_network_argument, options_of
 
 if TYPE_CHECKING:
     from seg_ros.benchmark.frames import FreshFrames
@@ -26,26 +29,30 @@ if TYPE_CHECKING:
     from seg_ros.segmenters import Segmenter
 
 HELP = 'measure speed, latency and memory'
-SUBJECTS = ('unseen_objects', 'mask_rcnn', 'node', 'roi')
+SUBJECTS = ('unseen_objects', 'mask_rcnn', 'semantic', 'node', 'roi')
 DEFAULT_ITERATIONS = 15
 PARTS = ('segment', 'backends', 'mean_shift', 'node')
+PARTS_OF = {'unseen_objects': PARTS, 'mask_rcnn': DETECTOR_PARTS, 'semantic': SEMANTIC_PARTS}
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the command's arguments."""
     parser.formatter_class = argparse.RawDescriptionHelpFormatter
     parser.add_argument('subject', choices=SUBJECTS, metavar='SUBJECT',
-                        help='unseen_objects, mask_rcnn, node or roi')
+                        help=', '.join(SUBJECTS[:-1]) + f' or {SUBJECTS[-1]}')
     parser.add_argument('--input', default='auto', metavar='FOLDER',
                         help='frames to measure on: a folder, synthetic or arc2017')
     parser.add_argument('--iterations', type=_at_least_one,
                         help=f'rounds that count (default: {DEFAULT_ITERATIONS}); roi: steps')
     parser.add_argument('--warmup', type=_at_least_one, default=3, help='rounds before')
     parser.add_argument('--threads', type=_at_least_one, help='native threads (default: cores)')
-    parser.add_argument('--parts', nargs='+', choices=[*dict.fromkeys(PARTS + DETECTOR_PARTS)],
-                        help="parts of a method's benchmark (default: all): "
-                        f'unseen_objects has {", ".join(PARTS)}; '
-                        f'mask_rcnn has {", ".join(DETECTOR_PARTS)}')
+    parser.add_argument('--parts', nargs='+',
+                        choices=[*dict.fromkeys(sum(PARTS_OF.values(), ()))],
+                        help="parts of a method's benchmark (default: all): " + '; '.join(
+                            f'{name} has {", ".join(parts)}' for name, parts in PARTS_OF.items()))
+    parser.add_argument('--networks', nargs='+', metavar='NAME',
+                        help='semantic: networks of the part networks, such as deeplab or '
+                        'fcn8s:light (default: all)')
     parser.add_argument('--zoom', action='store_true', help='measure zoom: objects as well')
     parser.add_argument('--pixels', type=_at_least_one, default=307_200, help='mean shift: pixels')
     parser.add_argument('--dimensions', type=_at_least_one, default=64,
@@ -61,6 +68,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def _add_method_arguments(parser: argparse.ArgumentParser) -> None:
     group = parser.add_argument_group('method')
+    add_network_argument(group)
     group.add_argument('--weights', default='default', help="weights file, or 'default'")
     group.add_argument('--device', default='auto', help='auto, cpu, cuda or cuda:N')
     group.add_argument('--backend', default='auto', help='auto, torch, onnxruntime or openvino')
@@ -115,13 +123,15 @@ def _measured(args: argparse.Namespace) -> Report:
         _node_alone(report, args, frames)
     elif args.subject == 'mask_rcnn':
         _mask_rcnn(report, args, frames)
+    elif args.subject == 'semantic':
+        _semantic(report, args, frames)
     else:
         _unseen_objects(report, args, frames)
     return report
 
 
 def _check_parts(args: argparse.Namespace) -> None:
-    known = {'unseen_objects': PARTS, 'mask_rcnn': DETECTOR_PARTS}.get(args.subject, ())
+    known = PARTS_OF.get(args.subject, ())
     wrong = [part for part in args.parts or () if part not in known]
     if wrong:
         raise ValueError(f'--parts {", ".join(wrong)}: {args.subject} has '
@@ -156,6 +166,12 @@ def _mask_rcnn(report: Report, args: argparse.Namespace, frames: FreshFrames) ->
     from seg_ros.cli._benchmark_detector import measure_detector
 
     measure_detector(report, args, frames, lambda name: _load(args, name), _rounds(args))
+
+
+def _semantic(report: Report, args: argparse.Namespace, frames: FreshFrames) -> None:
+    from seg_ros.cli._benchmark_semantic import measure_semantic
+
+    measure_semantic(report, args, frames, lambda name: _load(args, name), _rounds(args))
 
 
 def _rounds(args: argparse.Namespace) -> dict[str, Any]:
@@ -194,10 +210,9 @@ def _node(report: Report, args: argparse.Namespace, frames: FreshFrames) -> None
 
 
 def _load(args: argparse.Namespace, backend: str, **options: str) -> Segmenter:
-    from seg_ros.cli._method import assigned
     from seg_ros.segmenters import load, options_type
 
-    values = {**assigned(args.assignments), **options}
+    values = {**options_of(args, args.subject), **options}
     chosen = options_type(args.subject)().replaced(**values)
     return load(args.subject, args.weights, args.device, backend, chosen)
 

@@ -54,11 +54,11 @@ def run(args: argparse.Namespace) -> int:
     """Run the demo; 1 where a frame was not answered or a result did not come."""
     from seg_ros.cli._children import Children, ros_environment
     from seg_ros.cli._demo_report import Run, report
-    from seg_ros.cli._method import assigned
+    from seg_ros.cli._method import options_of
     from seg_ros.resources import config_path
     from seg_ros.segmenters import method_named, options_type
 
-    options_type(args.method)().replaced(**assigned(args.assignments))
+    options_type(args.method)().replaced(**options_of(args, args.method))
     if method_named(args.method).result != 'instances':
         raise ValueError(f'the demo shows methods that find objects, {args.method} finds classes')
     if args.frames < 1:

@@ -27,7 +27,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add_input_arguments(parser)
     parser.add_argument(
         '--output', type=Path, required=True, metavar='OUT',
-        help='folder for NAME-labels.png, NAME-overlay.png and objects.json, or X.mcap for a bag',
+        help='folder for NAME-labels.png, NAME-overlay.png and objects.json (of classes '
+             'NAME-classes.png and classes.json), or X.mcap for a bag',
     )  # fmt: skip
     parser.add_argument('--quiet', action='store_true', help='no line a frame')
     add_method_arguments(parser)

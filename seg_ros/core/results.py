@@ -136,13 +136,17 @@ class Candidates:
 class SemanticMap:
     """Hold one class per pixel.
 
-    ``labels`` (H, W) integer, an index into ``class_names``; ``probabilities`` (L, H, W) float32
-    or None. Raises ValueError for labels beyond the names or a shape that differs.
+    ``labels`` (H, W) integer, an index into ``class_names``, of which the first is the background;
+    ``probabilities`` (L, H, W) float32 or None; ``confidence`` (H, W) float32, the highest of a
+    pixel's probabilities, or None: it is much cheaper to have than all of them, of which it is
+    computed where they are given. Raises ValueError for labels beyond the names or a shape that
+    differs.
     """
 
     labels: npt.NDArray[np.integer]
     class_names: Sequence[str]
     probabilities: npt.NDArray[np.float32] | None = None
+    confidence: npt.NDArray[np.float32] | None = None
 
     def __post_init__(self) -> None:
         if self.labels.ndim != 2 or not np.issubdtype(self.labels.dtype, np.integer):
@@ -155,3 +159,8 @@ class SemanticMap:
         expected = (len(self.class_names), *self.labels.shape)
         if self.probabilities is not None and self.probabilities.shape != expected:
             raise ValueError(f'probabilities {self.probabilities.shape}, expected {expected}')
+        if self.confidence is None and self.probabilities is not None:
+            object.__setattr__(self, 'confidence', self.probabilities.max(axis=0))
+        if self.confidence is not None and self.confidence.shape != self.labels.shape:
+            raise ValueError(
+                f'confidence {self.confidence.shape}, expected {self.labels.shape}')

@@ -36,8 +36,9 @@ class NodeOptions(Options):
         'raw and undistorted by D', choices=('auto', 'rectified', 'raw'), live=False)
     depth: str = option(
         'auto', 'Whether depth is used. auto: it is required by methods that need it; others take '
-        'it for boxes, points and poses of objects while it comes, and go on with colour alone '
-        'where it stays away. required: no frame without depth. ignored: colour alone',
+        'it for boxes, points and poses of objects, or points of classes, while it comes, and go '
+        'on with colour alone where it stays away. required: no frame without depth. ignored: '
+        'colour alone',
         choices=('auto', 'required', 'ignored'), live=False)
     depth_timeout: float = option(
         0.4, 'Longest wait in seconds for the depth of a colour image where depth may stay away; '

@@ -18,12 +18,12 @@ DepthUse = Literal['required', 'optional', 'ignored']
 _STAMPS_KEPT = 100
 
 
-def depth_use(wanted: str, needs_depth: bool, kind: str) -> DepthUse:
+def depth_use(wanted: str, needs_depth: bool) -> DepthUse:
     """Return what a node does with depth, from its parameter ``depth`` and its method.
 
-    ``wanted`` is auto, required or ignored; ``kind`` the registry's 'instances' or 'semantic'.
-    With auto, a method that can do without depth takes it for the boxes and points of objects;
-    classes have none. Raises ValueError where a method that needs depth shall ignore it.
+    ``wanted`` is auto, required or ignored. With auto, a method that can do without depth takes it
+    for the boxes and points of objects, or for the points of classes. Raises ValueError where a
+    method that needs depth shall ignore it.
     """
     if needs_depth and wanted == 'ignored':
         raise ValueError(
@@ -31,7 +31,7 @@ def depth_use(wanted: str, needs_depth: bool, kind: str) -> DepthUse:
             'choose weights for colour alone')
     if needs_depth or wanted == 'required':
         return 'required'
-    return 'ignored' if wanted == 'ignored' or kind != 'instances' else 'optional'
+    return 'ignored' if wanted == 'ignored' else 'optional'
 
 
 class PatientSynchronizer(PairSynchronizer):

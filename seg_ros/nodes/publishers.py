@@ -17,35 +17,39 @@ from sensor_msgs.msg import Image, PointCloud2
 from std_msgs.msg import Header, String
 from visualization_msgs.msg import MarkerArray
 
-from seg_ros.core.drawing import draw_overlay
+from seg_ros.core.drawing import draw_classes, draw_overlay
 from seg_ros.core.geometry import OrientedBox
 from seg_ros.core.objects import score_for_json
 from seg_ros.core.results import Instances, SemanticMap
 from seg_ros.nodes import qos
 from seg_ros.nodes.conversions import ENCODINGS, image_from_array
 from seg_ros.nodes.frames import BadFrame, Prepared
+from seg_ros.nodes.label_info import LabelInfoTypes, label_info_message, label_info_types
 from seg_ros.nodes.markers import MarkerBuilder, object_boxes, pose_array
 from seg_ros.nodes.node_options import NodeOptions
 from seg_ros.nodes.pointcloud import object_cloud
 
 # What a caller of ~/segment finds whoever subscribes.
-ANSWERED = ('label', 'mask', 'points', 'poses', 'class_names')
+ANSWERED = ('label', 'mask', 'points', 'poses', 'class_names', 'label_info')
 _COMMON = {'label': (Image, qos.latched), 'mask': (Image, qos.latched)}
 _NAMES = {'class_names': (String, qos.latched)}
-# These need depth.
-_IN_SPACE = {
-    'poses': (PoseArray, qos.latched), 'points': (PointCloud2, qos.latched),
-    'markers': (MarkerArray, qos.reliable)}
+# These need depth; classes have points alone.
+_POINTS = {'points': (PointCloud2, qos.latched)}
+_OF_OBJECTS = {'poses': (PoseArray, qos.latched), 'markers': (MarkerArray, qos.reliable)}
 _PICTURE = {'overlay': (Image, qos.reliable)}
 _CONFIDENCE = {'confidence': (Image, qos.reliable)}
 
 
 @dataclass
 class Result:
-    """Hold what was found in a frame; what several outputs need is computed once, when asked."""
+    """Hold what was found in a frame; what several outputs need is computed once, when asked.
+
+    ``threshold`` is the least probability of a class in a class map.
+    """
 
     prepared: Prepared
     found: Instances | SemanticMap
+    threshold: float = 0.0
 
     @property
     def header(self) -> Header:
@@ -62,22 +66,27 @@ class Result:
     @cached_property
     def ids(self) -> npt.NDArray[np.int32]:
         """Return (H, W) int32 object ids or classes at the input's pixels."""
-        if isinstance(self.found, Instances):
-            return self.prepared.to_input(self.found.id_image())
-        return self.prepared.to_input(self.found.labels).astype(np.int32)
+        return self.prepared.to_input(self.id_image())
 
     @cached_property
     def boxes(self) -> list[OrientedBox | None]:
         """Return each object's oriented box, None where it has no depth."""
         return object_boxes(self.prepared.frame, self.instances)
 
-    def drawable(self) -> Instances:
-        """Return the result at the input's pixels as instances, a class being one."""
+    def id_image(self) -> npt.NDArray[np.int32]:
+        """Return (H, W) int32 object ids or classes at the frame's pixels."""
         if isinstance(self.found, Instances):
-            return replace(self.found, labels=self.prepared.to_input(self.found.labels))
-        numbers = np.arange(1, len(self.found.class_names), dtype=np.int32)
-        return Instances(self.ids, np.full(len(numbers), np.nan, np.float32), numbers, numbers,
-                         tuple(self.found.class_names))
+            return self.found.id_image()
+        return self.found.labels.astype(np.int32)
+
+    def overlay(self, opacity: float) -> npt.NDArray[np.uint8]:
+        """Return the picture for people at the input's pixels."""
+        labels = self.prepared.to_input(self.found.labels)
+        if isinstance(self.found, Instances):
+            return draw_overlay(
+                self.prepared.color, replace(self.found, labels=labels), opacity=opacity)
+        return draw_classes(
+            self.prepared.color, labels, self.found.class_names, opacity=opacity)
 
     def origin(self) -> dict[str, Any]:
         """Return the header as JSON has it: stamp and frame_id."""
@@ -89,7 +98,7 @@ class Result:
         """Return the ascending ids of the objects, or the classes that occur."""
         if isinstance(self.found, Instances):
             return sorted(int(number) for number in self.found.ids)
-        return [int(number) for number in np.unique(self.found.labels)]
+        return [int(number) for number in np.flatnonzero(np.bincount(self.found.labels.ravel()))]
 
     def object_classes(self) -> list[str]:
         """Return the class names in the order of ``object_ids``."""
@@ -108,7 +117,7 @@ class Result:
 def label_message(result: Result, encoding: str) -> Image:
     """Return ``~/label``; BadFrame where an id does not fit the encoding."""
     dtype = ENCODINGS[encoding].dtype
-    highest = max(result.object_ids(), default=0)
+    highest = int(result.ids.max())
     if highest > np.iinfo(dtype).max:
         raise BadFrame('label', (
             f'object id {highest} does not fit label_encoding {encoding} (at most '
@@ -124,10 +133,10 @@ def mask_message(result: Result, mask_id: int) -> Image:
 
 def confidence_message(result: Result) -> Image:
     """Return ``~/confidence``: the winning class's probability, 255 for one."""
-    found = result.found
-    if isinstance(found, Instances) or found.probabilities is None:
+    highest = None if isinstance(result.found, Instances) else result.found.confidence
+    if highest is None:
         raise BadFrame('confidence', 'this method gave no probabilities')
-    best = np.rint(found.probabilities.max(axis=0) * 255).astype(np.uint8)
+    best = np.rint(highest * np.float32(255)).astype(np.uint8)
     return image_from_array(result.prepared.to_input(best), 'mono8', result.header)
 
 
@@ -144,6 +153,22 @@ def names_message(result: Result) -> String:
     return String(data=json.dumps({**result.origin(), 'objects': objects}))
 
 
+def topics_of(
+    kind: str, takes_depth: bool, label_info: LabelInfoTypes | None
+) -> dict[str, tuple[Any, Any]]:
+    """Return the message type and QoS of each output, in the order in which they are published."""
+    topics: dict[str, tuple[Any, Any]] = {**_COMMON, **_NAMES}
+    if kind == 'semantic':
+        if label_info is not None:
+            topics['label_info'] = (label_info.label_info, qos.latched)
+        topics.update(_CONFIDENCE)
+    if takes_depth:
+        topics.update(_POINTS)
+        if kind != 'semantic':
+            topics.update(_OF_OBJECTS)
+    return {**topics, **_PICTURE}
+
+
 class Publishers:
     """Own the output topics of a node and publish what is wanted of a result.
 
@@ -153,21 +178,16 @@ class Publishers:
 
     def __init__(self, ros_node: Any, kind: str, takes_depth: bool) -> None:
         self._ros_node = ros_node
-        topics: dict[str, Any] = {**_COMMON, **_NAMES}
-        if kind == 'semantic':
-            topics.update(_CONFIDENCE)
-        elif takes_depth:
-            topics.update(_IN_SPACE)
-        topics.update(_PICTURE)
         self._kind = kind
+        self._label_info = label_info_types()
         self._publishers = {
             name: ros_node.create_lifecycle_publisher(
                 message, f'~/{name}', profile(), qos_overriding_options=qos.overridable())
-            for name, (message, profile) in topics.items()
+            for name, (message, profile) in topics_of(kind, takes_depth, self._label_info).items()
         }
         self._markers = MarkerBuilder()
         self._last_header = Header()
-        self._names = ''
+        self._said: dict[str, Any] = {}
 
     def wanted(self, *, answer: bool) -> list[str]:
         """Return the topics to compute: those somebody subscribes to, and what an answer needs."""
@@ -205,13 +225,15 @@ class Publishers:
         if name == 'mask':
             return mask_message(result, options.mask_id)
         if name == 'overlay':
-            picture = draw_overlay(
-                result.prepared.color, result.drawable(), opacity=options.overlay_opacity)
+            picture = result.overlay(options.overlay_opacity)
             return image_from_array(picture, 'rgb8', result.header)
         if name == 'confidence':
             return confidence_message(result)
         if name == 'class_names':
-            return self._changed_names(names_message(result))
+            message = names_message(result)
+            return message if self._is_new(name, message.data) else None
+        if name == 'label_info':
+            return self._label_info_of(result)
         return self._message_in_space(name, result, options)
 
     def _message_in_space(self, name: str, result: Result, options: NodeOptions) -> Any:
@@ -223,16 +245,20 @@ class Publishers:
             return None
         if name == 'poses':
             return pose_array(result.header, result.instances, result.boxes)[0]
-        ids = result.instances.id_image()
         return object_cloud(
-            result.header, result.prepared.frame, ids, organized=options.organized)
+            result.header, result.prepared.frame, result.id_image(), organized=options.organized)
 
-    def _changed_names(self, message: String) -> String | None:
-        """Return the message if it says something else than the one that is latched."""
-        if message.data == self._names:
+    def _label_info_of(self, result: Result) -> Any:
+        names = tuple(result.found.class_names)
+        if self._label_info is None or not self._is_new('label_info', (names, result.threshold)):
             return None
-        self._names = message.data
-        return message
+        return label_info_message(self._label_info, result.header, names, result.threshold)
+
+    def _is_new(self, topic: str, content: Any) -> bool:
+        """Return whether a topic has not said this last: what it said is latched."""
+        is_new = self._said.get(topic) != content
+        self._said[topic] = content
+        return is_new
 
     def label_encoding(self, options: NodeOptions) -> str:
         """Return the encoding of ``~/label`` in use."""

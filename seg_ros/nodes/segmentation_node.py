@@ -148,7 +148,7 @@ class SegmentationNode(LifecycleNode):
         topic = self.resolve_topic_name(COLOR)
         rectified = options.input_geometry == 'rectified' or (
             options.input_geometry == 'auto' and is_rectified_topic(topic))
-        use = self._depth_use = depth_use(options.depth, segmenter.needs_depth, method.result)
+        use = self._depth_use = depth_use(options.depth, segmenter.needs_depth)
         builder = FrameBuilder(needs_depth=use == 'required', rectified=rectified,
                                optional_depth=use == 'optional')
         publishers = Publishers(self, method.result, use != 'ignored')

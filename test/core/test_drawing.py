@@ -4,7 +4,15 @@
 import numpy as np
 import pytest
 
-from seg_ros.core.drawing import caption, draw_depth, draw_overlay, instance_colors, label_edges
+from seg_ros.core import drawing
+from seg_ros.core.drawing import (
+    caption,
+    draw_classes,
+    draw_depth,
+    draw_overlay,
+    instance_colors,
+    label_edges,
+)
 from seg_ros.core.results import Instances
 
 
@@ -18,9 +26,10 @@ def test_colours_belong_to_ids_and_differ():
     assert instance_colors(np.array([], np.int32)).shape == (0, 3)
 
 
-def test_edges_are_object_pixels_next_to_others():
+@pytest.mark.parametrize('label', [3, 255, 256, 70000])
+def test_edges_are_object_pixels_next_to_others(label):
     labels = np.zeros((7, 7), np.int32)
-    labels[1:6, 1:6] = 3
+    labels[1:6, 1:6] = label
     edges = label_edges(labels)
     assert not edges[labels == 0].any()
     assert edges[1, 1] and not edges[3, 3]
@@ -75,3 +84,53 @@ def test_an_id_is_written_on_its_object_even_where_its_box_is_covered():
     bare = draw_overlay(color, Instances.from_labels(np.where(labels == 1, 1, 0)), names=False)
     rows, columns = np.nonzero((one != bare).any(axis=2))
     assert len(rows) and (labels[rows, columns] == 1).mean() > 0.9
+
+
+def classes_scene():
+    """Return labels of a table with two cups on it, the right one of 9 pixels."""
+    labels = np.zeros((120, 160), np.uint8)
+    labels[40:] = 1
+    labels[60:90, 20:50] = 2
+    labels[70:73, 120:123] = 2
+    return labels
+
+
+@pytest.fixture
+def written(monkeypatch):
+    texts = []
+    monkeypatch.setattr(
+        drawing, '_draw_text', lambda picture, text, x, y: texts.append((text, x, y)))
+    return texts
+
+
+def test_each_large_region_of_a_class_bears_its_name(written):
+    labels = classes_scene()
+    labels[70:80, 100:110] = 2
+    color = np.full((120, 160, 3), 100, np.uint8)
+    picture = draw_classes(color, labels, ('background', 'table', 'cup'))
+    assert [text for text, _, _ in written] == ['table', 'cup', 'cup']
+    assert [labels[y, x] for _, x, y in written] == [1, 2, 2]
+    assert {x // 60 for text, x, _ in written if text == 'cup'} == {0, 1}
+    assert (picture[labels == 0] == 100).all()
+    inside = [picture[100, 10], picture[75, 35], picture[75, 105], picture[71, 121]]
+    assert not np.array_equal(inside[0], inside[1])
+    np.testing.assert_array_equal(inside[1], inside[2])
+    assert (color == 100).all()
+
+
+def test_a_class_has_its_colour_whatever_else_is_there(written):
+    color = np.full((120, 160, 3), 100, np.uint8)
+    labels = classes_scene()
+    names = ('background', 'table', 'cup')
+    alone = np.where(labels == 2, labels, 0)
+    both, one = draw_classes(color, labels, names), draw_classes(color, alone, names)
+    np.testing.assert_array_equal(both[65:85, 25:45], one[65:85, 25:45])
+    faint = draw_classes(color, labels, names, opacity=0.1)
+    near, far = (np.abs(p[75, 35].astype(int) - 100).sum() for p in (faint, both))
+    assert 0 < near < far
+
+
+def test_a_picture_of_background_alone_stays_as_it_is():
+    color = np.random.default_rng(0).integers(0, 255, (8, 9, 3), np.uint8)
+    found = draw_classes(color, np.zeros((8, 9), np.uint8), ('background', 'cup'))
+    np.testing.assert_array_equal(found, color)

@@ -86,3 +86,14 @@ def test_instances_refuse(changes, error):
 def test_semantic_map_refuses(labels, probabilities, error):
     with pytest.raises(ValueError, match=error):
         SemanticMap(labels, ('background', 'cup', 'box'), probabilities)
+
+
+def test_confidence_is_given_or_the_highest_probability():
+    names, labels = ('background', 'cup'), np.array([[0, 1]], np.uint8)
+    probabilities = np.array([[[0.75, 0.125]], [[0.25, 0.875]]], np.float32)
+    assert SemanticMap(labels, names, probabilities).confidence.tolist() == [[0.75, 0.875]]
+    given = np.array([[0.5, 0.25]], np.float32)
+    assert SemanticMap(labels, names, probabilities, given).confidence is given
+    assert SemanticMap(labels, names).confidence is None
+    with pytest.raises(ValueError, match=r'confidence \(2, 1\), expected \(1, 2\)'):
+        SemanticMap(labels, names, None, given.T)

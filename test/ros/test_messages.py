@@ -2,18 +2,24 @@
 # SPDX-License-Identifier: Apache-2.0
 
 import json
+import sys
+import types
+from dataclasses import dataclass, replace
 
 import numpy as np
 import pytest
+from rclpy.qos import QoSDurabilityPolicy
 from ros_helpers import FOCAL, HEIGHT, WIDTH, camera_info, scene
 from std_msgs.msg import Header
 from visualization_msgs.msg import Marker
 
-from seg_ros.core.drawing import caption
 from seg_ros.core.results import Instances, SemanticMap
+from seg_ros.nodes import publishers
 from seg_ros.nodes.conversions import array_from_image, image_from_array, time_message
 from seg_ros.nodes.frames import BadFrame, FrameBuilder
+from seg_ros.nodes.label_info import LabelInfoTypes, label_info_message, label_info_types
 from seg_ros.nodes.markers import MarkerBuilder, object_boxes, object_pixels, pose_array
+from seg_ros.nodes.node_options import NodeOptions
 from seg_ros.nodes.pipeline import reply_text
 from seg_ros.nodes.pointcloud import POINT, object_cloud
 from seg_ros.nodes.publishers import (
@@ -22,6 +28,7 @@ from seg_ros.nodes.publishers import (
     label_message,
     mask_message,
     names_message,
+    topics_of,
 )
 
 HEADER = Header(stamp=time_message(5_000_000_007), frame_id='camera')
@@ -204,8 +211,7 @@ def read_cloud(message):
 
 
 def cloud(found, organized):
-    return object_cloud(HEADER, found.prepared.frame, found.instances.id_image(),
-                        organized=organized)
+    return object_cloud(HEADER, found.prepared.frame, found.id_image(), organized=organized)
 
 
 def test_points_of_objects_alone():
@@ -253,11 +259,120 @@ def test_classes_have_labels_and_confidence():
     assert array_from_image(label_message(found, 'mono8')).tolist() == [[0, 1, 2]]
     assert array_from_image(confidence_message(found)).tolist() == [[128, 230, 153]]
     assert array_from_image(mask_message(found, 2)).tolist() == [[0, 0, 255]]
-    drawable = found.drawable()
-    assert [caption(drawable, row) for row in range(2)] == ['1 cup', '2 wall']
+    assert found.object_ids() == [0, 1, 2]
+    np.testing.assert_array_equal(found.overlay(1.0)[0, 0], [0, 0, 0])
+    assert (found.overlay(1.0)[0, 1:] != 0).any(axis=1).all()
     assert json.loads(names_message(found).data) == ['floor', 'cup', 'wall']
     reply = json.loads(reply_text(found))
     assert (reply['ids'], reply['classes']) == ([0, 1, 2], ['floor', 'cup', 'wall'])
     assert 'scores' not in reply
     with pytest.raises(BadFrame, match='gave no probabilities'):
         confidence_message(Result(prepared, SemanticMap(labels, ('floor', 'cup', 'wall'))))
+
+
+def classes_of_the_scene(names=('background', 'cup', 'wall')):
+    """Return the scene with its boxes of class 1, the table's right half of class 2."""
+    labels = np.minimum(scene_labels(), 1).astype(np.uint8)
+    labels[(labels == 0) & (np.arange(WIDTH) >= WIDTH // 2)] = 2
+    return Result(result().prepared, SemanticMap(labels, names), 0.25)
+
+
+def test_points_of_classes_are_all_but_the_background():
+    found = classes_of_the_scene()
+    labels = found.found.labels
+    measured = np.isfinite(found.prepared.frame.depth)
+    points = read_cloud(cloud(found, False))[0]
+    np.testing.assert_array_equal(points['label'], labels[(labels > 0) & measured])
+    assert sorted(np.unique(points['label'])) == [1, 2]
+    np.testing.assert_array_equal(
+        points['z'], found.prepared.frame.depth[(labels > 0) & measured])
+    organized = read_cloud(cloud(found, True))
+    np.testing.assert_array_equal(organized['label'], np.where(measured, labels, 0))
+
+
+@dataclass
+class VisionClass:
+    """Stand for vision_msgs/VisionClass."""
+
+    class_id: int
+    class_name: str
+
+
+@dataclass
+class LabelInfo:
+    """Stand for vision_msgs/LabelInfo."""
+
+    header: Header
+    class_map: list
+    threshold: float
+
+
+def test_label_info_of_vision_msgs(monkeypatch):
+    """With stand-ins that have the fields of the messages: there is no wheel of vision_msgs."""
+    messages = types.SimpleNamespace(LabelInfo=LabelInfo, VisionClass=VisionClass)
+    monkeypatch.setitem(sys.modules, 'vision_msgs', types.SimpleNamespace(msg=messages))
+    monkeypatch.setitem(sys.modules, 'vision_msgs.msg', messages)
+    kinds = label_info_types()
+    assert kinds == LabelInfoTypes(LabelInfo, VisionClass)
+    assert label_info_message(kinds, HEADER, ('background', 'cup'), 0.25) == LabelInfo(
+        HEADER, [VisionClass(0, 'background'), VisionClass(1, 'cup')], 0.25)
+    del messages.VisionClass
+    assert label_info_types() is None
+
+
+def test_no_label_info_without_vision_msgs(monkeypatch):
+    monkeypatch.setitem(sys.modules, 'vision_msgs', None)
+    monkeypatch.setitem(sys.modules, 'vision_msgs.msg', None)
+    assert label_info_types() is None
+
+
+COMMON = {'label', 'mask', 'class_names', 'overlay'}
+INFO = LabelInfoTypes(LabelInfo, VisionClass)
+
+
+@pytest.mark.parametrize(('kind', 'takes_depth', 'label_info', 'more'), [
+    ('instances', True, None, {'points', 'poses', 'markers'}),
+    ('instances', False, INFO, set()),
+    ('semantic', False, None, {'confidence'}),
+    ('semantic', True, None, {'confidence', 'points'}),
+    ('semantic', True, INFO, {'confidence', 'points', 'label_info'}),
+])
+def test_topics_of_a_kind_of_method(kind, takes_depth, label_info, more):
+    topics = topics_of(kind, takes_depth, label_info)
+    assert set(topics) == COMMON | more
+    assert list(topics)[0] == 'label' and list(topics)[-1] == 'overlay'
+    kept = {name for name, (_, profile) in topics.items()
+            if profile().durability == QoSDurabilityPolicy.TRANSIENT_LOCAL}
+    assert kept == set(topics) & {'label', 'mask', 'points', 'poses', 'class_names', 'label_info'}
+
+
+class Subscribed:
+    """A node whose publishers all have a subscriber and keep what they publish."""
+
+    def __init__(self):
+        self.sent = {}
+
+    def create_lifecycle_publisher(self, kind, topic, profile, *, qos_overriding_options):
+        sent = self.sent.setdefault(topic.removeprefix('~/'), [])
+        return types.SimpleNamespace(publish=sent.append, get_subscription_count=lambda: 1)
+
+
+def test_a_result_of_classes_reaches_every_topic(monkeypatch):
+    monkeypatch.setattr(publishers, 'label_info_types', lambda: INFO)
+    node = Subscribed()
+    owner = publishers.Publishers(node, 'semantic', True)
+    found = classes_of_the_scene()
+    certain = np.full((HEIGHT, WIDTH), 0.5, np.float32)
+    found = Result(found.prepared, replace(found.found, confidence=certain), 0.25)
+    for threshold in (0.25, 0.25, 0.5):
+        owner.publish(replace(found, threshold=threshold), NodeOptions(), answer=False)
+    counts = {name: len(sent) for name, sent in node.sent.items()}
+    assert counts == {'label': 3, 'mask': 3, 'confidence': 3, 'points': 3, 'overlay': 3,
+                      'class_names': 1, 'label_info': 2}  # what is latched is said once
+    assert [info.threshold for info in node.sent['label_info']] == [0.25, 0.5]
+    assert [named.class_name for named in node.sent['label_info'][0].class_map] == [
+        'background', 'cup', 'wall']
+    assert (array_from_image(node.sent['confidence'][0]) == 128).all()
+    np.testing.assert_array_equal(array_from_image(node.sent['label'][0]), found.found.labels)
+    picture = array_from_image(node.sent['overlay'][0])
+    np.testing.assert_array_equal(picture, found.overlay(0.45))

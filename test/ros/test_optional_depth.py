@@ -14,24 +14,16 @@ from seg_ros.nodes.optional_depth import PatientSynchronizer, depth_use
 MS = 1_000_000
 
 
-@pytest.mark.parametrize(('wanted', 'needs_depth', 'kind', 'expected'), [
-    ('auto', True, 'instances', 'required'),
-    ('auto', True, 'semantic', 'required'),
-    ('auto', False, 'instances', 'optional'),
-    ('auto', False, 'semantic', 'ignored'),
-    ('required', False, 'instances', 'required'),
-    ('required', True, 'instances', 'required'),
-    ('required', False, 'semantic', 'required'),
-    ('ignored', False, 'instances', 'ignored'),
-    ('ignored', False, 'semantic', 'ignored'),
-])
-def test_what_is_done_with_depth(wanted, needs_depth, kind, expected):
-    assert depth_use(wanted, needs_depth, kind) == expected
+@pytest.mark.parametrize(('wanted', 'needs_depth', 'expected'), [
+    ('auto', True, 'required'), ('auto', False, 'optional'), ('required', False, 'required'),
+    ('required', True, 'required'), ('ignored', False, 'ignored')])
+def test_what_is_done_with_depth(wanted, needs_depth, expected):
+    assert depth_use(wanted, needs_depth) == expected
 
 
 def test_depth_that_is_needed_cannot_be_ignored():
     with pytest.raises(ValueError, match='this method needs it with these weights: set depth to'):
-        depth_use('ignored', True, 'instances')
+        depth_use('ignored', True)
 
 
 class Bench:
