@@ -22,6 +22,7 @@ COLOR_SUFFIXES = ('-color.png', '-color.jpg', '-color.jpeg')
 MAX_PIXELS = 100_000_000
 DEPTH_UNIT_M = 1e-3
 MAX_DEPTH_M = 65.535
+_PNG = b'\x89PNG\r\n\x1a\n'
 
 
 class FrameFolder:
@@ -130,11 +131,41 @@ def read_labels(path: str | Path) -> npt.NDArray[np.int32]:
 
 
 def read_classes(path: str | Path) -> npt.NDArray[np.uint8]:
-    """Read a class image (H, W) uint8; ValueError for a file that is none."""
-    image = _read_image(path, cv2.IMREAD_UNCHANGED)
-    if image.ndim != 2 or image.dtype != np.uint8:
-        raise ValueError(f'{path} must be an 8-bit single-channel PNG of classes')
+    """Read a class image, a palette or grey PNG of 8 or 16 bits, as (H, W) uint8.
+
+    Of a palette the indices are taken, not the colours. ValueError for a file that is none: one
+    of colours, or with a value above 255.
+    """
+    path = Path(path)
+    image = _read_palette(path) if _has_palette(path) else _read_image(path, cv2.IMREAD_UNCHANGED)
+    if image.ndim != 2 or image.dtype not in (np.uint8, np.uint16):
+        raise ValueError(
+            f'{path} is {image.dtype} with shape {image.shape}: classes are a single-channel PNG, '
+            'grey or with a palette; convert colours to numbers first')
+    if image.max(initial=0) > 255:
+        raise ValueError(f'{path} has the class {image.max()}: classes are 0 to 255')
     return np.asarray(image, np.uint8)
+
+
+def _has_palette(path: Path) -> bool:
+    if not path.is_file():
+        return False
+    with path.open('rb') as file:
+        head = file.read(26)
+    return head[:8] == _PNG and head[25:] == bytes([3])
+
+
+def _read_palette(path: Path) -> Any:
+    """Return the indices of a PNG with a palette, which OpenCV only reads as colours."""
+    from PIL import Image
+
+    _check_declared_size(path)
+    try:
+        with Image.open(path) as image:
+            return np.array(image)
+    except (OSError, SyntaxError, ValueError) as error:
+        raise ValueError(f'{path} is not an image that can be read, or it is cut off: {error}'
+                         ) from None
 
 
 def _read_image(path: str | Path, flags: int) -> Any:
@@ -152,7 +183,7 @@ def _check_declared_size(path: Path) -> None:
     """Refuse a PNG whose header asks for more than MAX_PIXELS before it is decoded."""
     with path.open('rb') as file:
         head = file.read(24)
-    if head[:8] != b'\x89PNG\r\n\x1a\n':
+    if head[:8] != _PNG:
         return
     width, height = int.from_bytes(head[16:20], 'big'), int.from_bytes(head[20:24], 'big')
     if width * height > MAX_PIXELS:
