@@ -17,7 +17,6 @@ SHARE = f'share/{NAME}'
 REQUIRED = [
     'numpy>=1.26',
     'opencv-python-headless>=4.8',
-    'pillow>=9',
     'pyyaml>=6',
     'safetensors>=0.4',
     'scipy>=1.11',
@@ -31,7 +30,8 @@ EXTRAS = {
     'demo': ['imgviz>=1.7', 'numba>=0.59', 'rosbags>=0.10'],
     'onnx': ['onnx>=1.15', 'onnxruntime>=1.17', 'onnxscript>=0.1'],
     'openvino': ['openvino>=2024.0'],
-    'synth': ['mujoco>=3.1', 'numba>=0.59', 'trimesh>=4.0'],
+    # Pillow reads the textures of meshes.
+    'synth': ['mujoco>=3.1', 'numba>=0.59', 'pillow>=9', 'trimesh>=4.0'],
     # launch's pytest plugin needs pytest < 8.4, launch_testing breaks with pytest 9.
     'test': ['catkin_pkg', 'hypothesis>=6', 'imgviz>=1.7', 'mcap-ros2-support>=0.5',
              'pycocotools>=2.0.6', 'pytest>=7,<8.4', 'rosbags>=0.10', 'setuptools>=70.1',

@@ -21,17 +21,19 @@ CLASSES = np.array([[0, 1, 2], [2, 255, 1]], np.uint8)
 GREY = np.full((2, 3, 3), 90, np.uint8)
 
 
-def write_palette(path, classes, bits=8):
+def write_palette(path, classes, bits=8, **more):
     """Write a PNG with VOC's kind of palette: index 1 is dark red, 2 dark green ..."""
     image = Image.fromarray(classes, 'P')
     image.putpalette([0, 0, 0, 128, 0, 0, 0, 128, 0, 128, 128, 0] + [7, 8, 9] * 252)
-    image.save(path, bits=bits)
+    image.save(path, bits=bits, **more)
 
 
 @pytest.mark.parametrize(('write', 'expected'), [
     (lambda path: write_palette(path, CLASSES), CLASSES),
     (lambda path: write_palette(path, CLASSES % 4, bits=2), CLASSES % 4),
     (lambda path: write_palette(path, CLASSES % 2, bits=1), CLASSES % 2),
+    (lambda path: write_palette(path, CLASSES % 16, bits=4), CLASSES % 16),
+    (lambda path: write_palette(path, CLASSES, transparency=2), CLASSES),
     (lambda path: cv2.imwrite(str(path), CLASSES), CLASSES),
     (lambda path: cv2.imwrite(str(path), CLASSES.astype(np.uint16)), CLASSES),
     (lambda path: write_palette(path, CLASSES[:1, 1:2]), CLASSES[:1, 1:2]),
@@ -59,7 +61,7 @@ def test_a_palette_image_that_is_cut_off_is_named(tmp_path):
     noise = np.random.default_rng(0).integers(0, 256, (90, 90), np.uint8)
     write_palette(tmp_path / 'a.png', noise)
     data = (tmp_path / 'a.png').read_bytes()
-    for end in (30, len(data) // 2):
+    for end in (30, 60, len(data) // 2, len(data) - 20, len(data) - 12, len(data) - 1):
         (tmp_path / 'a.png').write_bytes(data[:end])
         with pytest.raises(ValueError, match=r'a\.png is not an image'):
             read_classes(tmp_path / 'a.png')
