@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Sequence
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
@@ -76,13 +77,22 @@ def new_model(options: SemanticTrainOptions, data: ClassSources) -> tuple[Semant
 
 
 def load_backbone(model: SemanticModel, path: Path) -> None:
-    """Load weights of ImageNet into the light trunk of a model; ValueError for one without."""
+    """Load weights of ImageNet into the backbone of a model.
+
+    That is its light trunk, or what ``load_imagenet(network, path)`` of the module that builds
+    the network fills. ValueError for a network with neither.
+    """
     trunk = next((part for part in model.modules() if isinstance(part, LightTrunk)), None)
-    if trunk is None:
+    if trunk is not None:
+        load_imagenet(trunk, path)
+        return
+    module = import_module(architecture_named(model.architecture).build.split(':')[0])
+    load_own = getattr(module, 'load_imagenet', None)
+    if load_own is None:
         raise ValueError(
-            f'backbone_weights {path}: {model.architecture} {model.config} has no light trunk; '
-            'give config.backbone=light, or leave it out')
-    load_imagenet(trunk, path)
+            f'backbone_weights {path}: {model.architecture} {model.config} has no backbone that '
+            'ImageNet starts; give config.backbone=light, or leave it out')
+    load_own(model.network, path)
 
 
 def started_model(

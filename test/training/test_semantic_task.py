@@ -128,8 +128,8 @@ def test_a_part_of_weights_starts_a_training(data, tmp_path, caplog):
     with caplog.at_level(logging.INFO):
         made = trainer(OPTIONS.replaced(partial_init=True), data, tmp_path / 'out', init=init)
     state = made.network.state_dict()
-    for key, value in init.state.items():
-        assert torch.equal(value, state[key]) == ('score' not in key)
+    assert all(torch.equal(value, state[key]) for key, value in init.state.items()
+               if 'score' not in key)
     assert ('gives 4 tensors; new: network.score.weight, network.score.bias; left out: '
             'network.score.bias, network.score.weight') in caplog.text
     assert made.started_from == 'a.safetensors, 4 of 6 tensors'
@@ -148,7 +148,7 @@ def test_weights_of_another_network_are_refused(data, tmp_path):
 @pytest.mark.parametrize(('changes', 'message'), [
     ({'network': 'nonsense'}, "network 'nonsense' is unknown"),
     ({'config': '{depth: 3}'}, "TinyNetwork: got an unexpected keyword argument 'depth'"),
-    ({'backbone_weights': 'x.pth'}, 'has no light trunk'),
+    ({'backbone_weights': 'x.pth'}, 'has no backbone that ImageNet starts'),
     ({'classes': 'coarse', 'class_weights': '{sofa: 1}'}, 'class_weights name sofa'),
 ])
 def test_options_that_cannot_be_served_are_named(data, tmp_path, changes, message):
@@ -173,6 +173,17 @@ def test_the_backbone_starts_from_imagenet(data, tmp_path, monkeypatch):
     assert made.started_from == 'backbone: mobile.pth'
     for key, value in made.network.network.trunk.features.state_dict().items():
         assert torch.equal(value, state[key]), key
+
+
+def test_a_backbone_of_its_own_is_filled_by_the_module_that_builds_it(
+        data, tmp_path, monkeypatch):
+    def fill(network, path):
+        with torch.no_grad():
+            network.color.bias.fill_(len(path.name))
+
+    monkeypatch.setattr('semantic_parts.load_imagenet', fill, raising=False)
+    made = trainer(OPTIONS.replaced(backbone_weights='x/vgg.pth'), data, tmp_path)
+    assert (made.network.network.color.bias == 7).all()
 
 
 @pytest.mark.slow
