@@ -7,6 +7,10 @@ Overlap and boundary precision, recall and F, and the share of objects with F ab
 frame and as the plain mean over frames; --metrics coco|both tells box and mask AP, of classes if
 the data set and the results name some. Clean synthetic frames get a simulated camera by --sensor;
 --robustness scores them under one trouble after the other, --failures says what went wrong.
+
+Of --method semantic: pixel accuracy, mean accuracy, mean IU, frequency weighted IU, and the table
+of classes, against NAME-classes.png with classes.json or a folder as PASCAL VOC's; where there are
+only NAME-labels.png, the IU of objects against the rest.
 """
 
 from __future__ import annotations
@@ -51,6 +55,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help='score the NAME-labels.png of this folder (and for COCO its objects.json) instead '
              'of running a method',
     )  # fmt: skip
+    _add_class_arguments(parser)
     _add_camera_arguments(parser)
     group = parser.add_argument_group('reports')
     group.add_argument('--failures', action='store_true',
@@ -62,6 +67,15 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     group.add_argument('--markdown', type=Path, metavar='FILE',
                        help='write the table of --robustness to a file')
     add_method_arguments(parser)
+
+
+def _add_class_arguments(parser: argparse.ArgumentParser) -> None:
+    group = parser.add_argument_group('classes of pixels (--method semantic)')
+    group.add_argument('--classes', default='auto', metavar='NAME',
+                       help='which names of the data set are one class: fine, coarse, auto or a '
+                            'YAML file, as the network was trained')
+    group.add_argument('--split', default='val', metavar='NAME',
+                       help="list of images of a folder as PASCAL VOC's (default val)")
 
 
 def _add_camera_arguments(parser: argparse.ArgumentParser) -> None:
@@ -82,8 +96,13 @@ def run(args: argparse.Namespace) -> int:
     from seg_ros.cli._coco import open_truth
     from seg_ros.core.io import FrameFolder
     from seg_ros.evaluation.sources import Camera, CameraFolder
+    from seg_ros.segmenters import method_named
 
     _refuse_contradictions(args)
+    if method_named(args.method).result == 'semantic':
+        from seg_ros.cli._semantic_scores import score_classes
+
+        return score_classes(args)
     camera = Camera(args.sensor, args.noise_seed, args.blank)
     if args.robustness:
         whole = FrameFolder(args.folder)

@@ -4,6 +4,7 @@
 """Train a method on folders of views, synthetic or own frames with labels (train/ and val/).
 
 mask_rcnn also takes data in COCO format: a JSON file, or train/ and val/ with annotations.json.
+semantic takes views with NAME-classes.png and classes.json, and folders as PASCAL VOC's.
 
 Several processes or GPUs: torchrun --nproc-per-node N -m seg_ros train unseen_objects ...
 """
@@ -30,12 +31,14 @@ METHODS = {
                        'seg_ros.training.options:TrainOptions'),
     'mask_rcnn': ('seg_ros.training.detection_task:DetectionTask',
                   'seg_ros.training.detection_options:DetectionTrainOptions'),
+    'semantic': ('seg_ros.training.semantic_task:SemanticTask',
+                 'seg_ros.training.semantic_options:SemanticTrainOptions'),
 }
 # The option that each flag sets; a method may lack some of them.
 _FLAGS = {
-    '--arch': 'architecture', '--fusion': 'fusion', '--stage': 'stage', '--samples': 'samples',
-    '--time-budget': 'time_budget_s', '--device': 'device', '--threads': 'threads',
-    '--workers': 'workers', '--seed': 'seed'}
+    '--arch': 'architecture', '--network': 'network', '--fusion': 'fusion', '--stage': 'stage',
+    '--samples': 'samples', '--time-budget': 'time_budget_s', '--device': 'device',
+    '--threads': 'threads', '--workers': 'workers', '--seed': 'seed'}
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -53,6 +56,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument('--init', metavar='WEIGHTS', help='start from these weights')
     parser.add_argument('--arch', dest='architecture', metavar='NAME',
                         help='network; of unseen_objects ucn_small or ucn_resnet34')
+    parser.add_argument('--network', metavar='NAME',
+                        help='of semantic: fcn8s, deeplab, unet, pixelwise ...; what it is built '
+                        'of by --set config.NAME=VALUE')
     parser.add_argument('--fusion', choices=('add', 'cat', 'early', 'color', 'depth'),
                         help='input fusion of a new network')
     parser.add_argument('--stage', choices=('frames', 'zoom'),

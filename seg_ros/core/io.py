@@ -8,6 +8,7 @@ from __future__ import annotations
 import json
 import os
 import tempfile
+import zlib
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -22,6 +23,8 @@ COLOR_SUFFIXES = ('-color.png', '-color.jpg', '-color.jpeg')
 MAX_PIXELS = 100_000_000
 DEPTH_UNIT_M = 1e-3
 MAX_DEPTH_M = 65.535
+_PNG = b'\x89PNG\r\n\x1a\n'
+_OF_PALETTES = (b'PLTE', b'tRNS', b'hIST', b'bKGD')
 
 
 class FrameFolder:
@@ -130,11 +133,56 @@ def read_labels(path: str | Path) -> npt.NDArray[np.int32]:
 
 
 def read_classes(path: str | Path) -> npt.NDArray[np.uint8]:
-    """Read a class image (H, W) uint8; ValueError for a file that is none."""
-    image = _read_image(path, cv2.IMREAD_UNCHANGED)
-    if image.ndim != 2 or image.dtype != np.uint8:
-        raise ValueError(f'{path} must be an 8-bit single-channel PNG of classes')
+    """Read a class image, a palette or grey PNG of 8 or 16 bits, as (H, W) uint8.
+
+    Of a palette the indices are taken, not the colours. ValueError for a file that is none: one
+    of colours, or with a value above 255.
+    """
+    path = Path(path)
+    image = _read_palette(path) if _has_palette(path) else _read_image(path, cv2.IMREAD_UNCHANGED)
+    if image.ndim != 2 or image.dtype not in (np.uint8, np.uint16):
+        raise ValueError(
+            f'{path} is {image.dtype} with shape {image.shape}: classes are a single-channel PNG, '
+            'grey or with a palette; convert colours to numbers first')
+    if image.max(initial=0) > 255:
+        raise ValueError(f'{path} has the class {image.max()}: classes are 0 to 255')
     return np.asarray(image, np.uint8)
+
+
+def _has_palette(path: Path) -> bool:
+    if not path.is_file():
+        return False
+    with path.open('rb') as file:
+        head = file.read(26)
+    return head[:8] == _PNG and head[25:] == bytes([3])
+
+
+def _read_palette(path: Path) -> Any:
+    """Return the indices of a PNG with a palette, of which OpenCV only gives the colours."""
+    _check_declared_size(path)
+    data = path.read_bytes()
+    image = cv2.imdecode(np.frombuffer(_as_grey(path, data), np.uint8), cv2.IMREAD_UNCHANGED)
+    if image is None:
+        raise ValueError(f'{path} is not an image that OpenCV reads, or it is cut off')
+    most = 2 ** data[24] - 1  # of 1, 2, 4 or 8 bits, which OpenCV spreads over 0 to 255
+    return image // (255 // most)
+
+
+def _as_grey(path: Path, data: bytes) -> bytes:
+    """Return a PNG with a palette as the grey one of the same numbers (RFC 2083, 4.1)."""
+    kept, place, kind = [_PNG], len(_PNG), b''
+    while place < len(data) and kind != b'IEND':
+        end = place + 12 + int.from_bytes(data[place:place + 4], 'big')
+        kind, chunk = data[place + 4:place + 8], data[place:end]
+        if kind == b'IHDR':
+            body = kind + chunk[8:17] + bytes([0]) + chunk[18:-4]
+            chunk = chunk[:4] + body + zlib.crc32(body).to_bytes(4, 'big')
+        if kind not in _OF_PALETTES:
+            kept.append(chunk)
+        place = end
+    if kind != b'IEND' or place > len(data):
+        raise ValueError(f'{path} is not an image that can be read: it is cut off')
+    return b''.join(kept)
 
 
 def _read_image(path: str | Path, flags: int) -> Any:
@@ -152,7 +200,7 @@ def _check_declared_size(path: Path) -> None:
     """Refuse a PNG whose header asks for more than MAX_PIXELS before it is decoded."""
     with path.open('rb') as file:
         head = file.read(24)
-    if head[:8] != b'\x89PNG\r\n\x1a\n':
+    if head[:8] != _PNG:
         return
     width, height = int.from_bytes(head[16:20], 'big'), int.from_bytes(head[20:24], 'big')
     if width * height > MAX_PIXELS:

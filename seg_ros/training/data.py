@@ -53,8 +53,11 @@ class ViewFolder:
 
     A view is NAME-color.png (or .jpg), NAME-depth.png, NAME-labels.png and NAME-camera.json or
     camera.json. ``sensor_noise`` 'auto': views of `seg_ros synthesize` are clean and get noise,
-    others come from a camera and get none.
+    others come from a camera and get none. ``truth`` is the file without which a view is not
+    listed.
     """
+
+    truth = '-labels.png'
 
     def __init__(self, folder: str | Path, sensor_noise: str = 'auto') -> None:
         """List the folder; FileNotFoundError or ValueError where there is nothing to read."""
@@ -68,7 +71,7 @@ class ViewFolder:
         self.refresh()
         if not self.names:
             raise ValueError(
-                f'{self.folder} holds no NAME-color.png with NAME-labels.png; make some: '
+                f'{self.folder} holds no NAME-color.png with NAME{self.truth}; make some: '
                 'seg_ros synthesize')
         self.noisy = gets_noise(self.folder, sensor_noise)
 
@@ -84,7 +87,7 @@ class ViewFolder:
         files = set(os.listdir(self.folder))
         self._color = {
             file[:-len(suffix)]: file for suffix in reversed(COLOR_SUFFIXES) for file in files
-            if file.endswith(suffix) and f'{file[:-len(suffix)]}-labels.png' in files}
+            if file.endswith(suffix) and f'{file[:-len(suffix)]}{self.truth}' in files}
         self.names = sorted(self._color)
         self._listed_at = time.monotonic()
 

@@ -17,6 +17,7 @@ from seg_ros.core.drawing import draw_depth, draw_overlay, instance_colors
 from seg_ros.core.io import write_color
 from seg_ros.core.results import Instances
 from seg_ros.networks.preprocessing import Preprocessing
+from seg_ros.semantic.class_groups import IGNORED
 from seg_ros.training.validation import clustered
 
 Picture = npt.NDArray[np.uint8]
@@ -48,6 +49,19 @@ def overlays(frames: list[tuple[Picture, Instances]], width: int = 480) -> list[
     sizes = [(width, round(width * picture.shape[0] / picture.shape[1])) for picture in drawn]
     return [np.asarray(cv2.resize(picture, size, interpolation=cv2.INTER_AREA), np.uint8)
             for picture, size in zip(drawn, sizes, strict=True)]
+
+
+def class_row(
+    color: Picture, truth: npt.NDArray[np.integer], predicted: npt.NDArray[np.integer],
+    size: tuple[int, int],
+) -> Picture:
+    """Return colour, true and predicted classes of a view (H, W), each at (w, h), side by side.
+
+    Class 0 is black, what is ignored grey.
+    """
+    shown = np.where(truth == IGNORED, -1, truth.astype(np.int32))
+    cells = [color, label_picture(shown), label_picture(predicted)]
+    return np.hstack([cv2.resize(cell, size, interpolation=cv2.INTER_NEAREST) for cell in cells])
 
 
 def write_rows(path: Path, rows: list[Picture]) -> None:

@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any, Protocol
@@ -25,8 +26,8 @@ class Task(Protocol):
     ``losses`` names what is logged of a step; the first is 'loss', which is minimised.
     ``measures`` names what a validation adds to them; ``best`` is the one, the higher the better,
     that best.safetensors and patience follow. ``started_from``, set by ``network``, is told in
-    the weights' metadata. A method inherits from this class to have ``parameter_groups`` and
-    ``train_mode`` as they are here.
+    the weights' metadata. A method inherits from this class to have ``parameter_groups``,
+    ``optimizer``, ``decline`` and ``train_mode`` as they are here.
     """
 
     method: str
@@ -66,6 +67,7 @@ class Task(Protocol):
     def loader(self, progress: Progress, team: Team) -> Iterable[Any]:
         """Return the batches from this progress on, of this member of the team, without an end.
 
+        None at all: ``network`` returns one that was fitted already, and it is saved as it is.
         With the options' seed the step fixes a batch: a resumed training sees the same ones.
         torch's global generators are not to be used here, ``data.batch_loader`` does not.
         """
@@ -96,11 +98,19 @@ class Task(Protocol):
         ...
 
     def parameter_groups(self, network: nn.Module) -> list[dict[str, Any]]:
-        """Return groups for AdamW; 'lr_scale' in one multiplies its learning rate.
+        """Return groups for the optimizer; 'lr_scale' in one multiplies its learning rate.
 
         Here parameters may be frozen too: before copies are made and a team shares the network.
         """
         return decayed_matrices(network, self.options.weight_decay)
+
+    def optimizer(self, groups: list[dict[str, Any]]) -> torch.optim.Optimizer:
+        """Return what takes the steps, of the groups of ``parameter_groups``."""
+        return torch.optim.AdamW(groups, lr=self.options.learning_rate, fused=True)
+
+    def decline(self, share: float) -> float:
+        """Return the factor of the learning rate when this share, 0 to 1, is done: to 1 %."""
+        return 0.01 + 0.99 * (0.5 * (1 + math.cos(math.pi * share)))
 
     def train_mode(self, network: nn.Module) -> None:
         """Set the network to training mode, but for what stays frozen."""

@@ -98,7 +98,7 @@ class Trainer:
         self.started_from = self.task.started_from
         self.network = network.to(self.device).to(memory_format=torch.channels_last)
         self.average = AveragedModel(self.network, self.options.ema_decay)
-        self.optimizer = self._make_optimizer()
+        self.optimizer = self.task.optimizer(self.task.parameter_groups(self.network))
         if content is not None:
             self._restore(content, str(path))
         self.shared = self.team.share(self.network, self.device)
@@ -112,10 +112,6 @@ class Trainer:
                 f'{path} is of a training of {made_for}, asked for {self.task.method}: name that '
                 'method, or give another --out')
         return content
-
-    def _make_optimizer(self) -> torch.optim.Optimizer:
-        return torch.optim.AdamW(
-            self.task.parameter_groups(self.network), lr=self.options.learning_rate, fused=True)
 
     def _restore(self, content: dict[str, Any], source: str) -> None:
         load_strictly(self.network, content['model'], source)
@@ -172,10 +168,9 @@ class Trainer:
             'data': self.task.data_described()})
 
     def rate(self) -> float:
-        """Return the learning rate of this step: linear warm-up, then a cosine to 1 %."""
+        """Return the learning rate of this step: linear warm-up, then the task's decline."""
         warm = min((self.progress.step + 1) / max(self.options.warmup_steps, 1), 1.0)
-        cosine = 0.5 * (1 + math.cos(math.pi * self.progress.share))
-        return self.options.learning_rate * warm * (0.01 + 0.99 * cosine)
+        return self.options.learning_rate * warm * self.task.decline(self.progress.share)
 
     def ask_to_stop(self) -> None:
         """End the training after the step in progress, with a checkpoint."""
@@ -199,6 +194,8 @@ class Trainer:
             stop = self._stop_asked or self.progress.step - first == max_steps
             if self.progress.share >= 1 or not patient or self.team.any(stop, self.device):
                 break
+        else:
+            return self._finish(True)
         return self._finish(not patient)
 
     def _validated(self) -> bool:
@@ -215,8 +212,8 @@ class Trainer:
                 save_weights(self.out / BEST, shipped_state(self.average.network),
                              self.metadata())
 
-    def _finish(self, tired: bool) -> bool:
-        done = self.progress.share >= 1 or tired
+    def _finish(self, ended: bool) -> bool:
+        done = self.progress.share >= 1 or ended
         if self.team.leads:
             if done and self._validated_at != self.progress.samples:
                 self._keep_best(self.validate())
