@@ -11,13 +11,14 @@ from importlib import import_module
 from pathlib import Path
 from typing import Any
 
+import torch
 from torch import Tensor, nn
 
 from seg_ros.networks.preprocessing import Preprocessing
 from seg_ros.semantic.architectures import architecture_named, build_network
 from seg_ros.semantic.foreign import ForeignModel
 from seg_ros.semantic.model import LEAST_SIDE, MOST_CLASSES, SemanticModel
-from seg_ros.weights import Weights, load_strictly, load_weights, shipped_names
+from seg_ros.weights import Weights, check_fit, load_strictly, load_weights, shipped_names
 
 METHOD = 'semantic'
 AUTO = 'auto'
@@ -117,20 +118,28 @@ def check_network(network: str, model: SemanticModel, source: str) -> None:
 
 def _own_model(weights: Weights) -> LoadedModel:
     config = _described(weights)
-    names = tuple(config['class_names'])
+    # Shapes first: a file must not ask for more memory than its weights fill.
+    with torch.device('meta'):
+        sketch = _random_model(weights, config)
+    _check_classes(sketch, weights)
+    check_fit(sketch, weights.state, str(weights.path))
+    model = _random_model(weights, config)
+    load_strictly(model, weights.state, str(weights.path))
+    width, height = config['input_size']
+    return LoadedModel(model, (width, height), weights.path)
+
+
+def _random_model(weights: Weights, config: dict[str, Any]) -> SemanticModel:
+    """Build the model that the metadata describe; ValueError, naming the file, if none can be."""
+    names, architecture = tuple(config['class_names']), str(weights.metadata.get('architecture'))
+    options = {key: tuple(value) if isinstance(value, list) else value
+               for key, value in config['network'].items()}
     try:
-        architecture = str(weights.metadata.get('architecture'))
-        options = {key: tuple(value) if isinstance(value, list) else value
-                   for key, value in config['network'].items()}
-        model = SemanticModel(
+        return SemanticModel(
             build_network(architecture, len(names), **options), architecture, config['network'],
             names, Preprocessing.from_dict(config['preprocessing']))
     except (TypeError, ValueError) as error:
         raise ValueError(f'{weights.path}: its metadata fit no network: {error}') from error
-    _check_classes(model, weights)
-    load_strictly(model, weights.state, str(weights.path))
-    width, height = config['input_size']
-    return LoadedModel(model, (width, height), weights.path)
 
 
 def _described(weights: Weights) -> dict[str, Any]:

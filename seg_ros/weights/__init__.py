@@ -10,7 +10,8 @@ from seg_ros.weights.files import (
     shipped_names,
     weights_path,
 )
-from seg_ros.weights.strict import load_strictly
+from seg_ros.weights.strict import check_fit, load_strictly
 
 __all__ = [
-    'Weights', 'load_strictly', 'load_weights', 'save_weights', 'shipped_names', 'weights_path']
+    'Weights', 'check_fit', 'load_strictly', 'load_weights', 'save_weights', 'shipped_names',
+    'weights_path']

@@ -15,18 +15,25 @@ _NAMED = 50  # keys named in an error before '...'
 
 
 def load_strictly(network: nn.Module, state: Mapping[str, Tensor], source: str) -> None:
-    """Load a state dict; ValueError names missing, extra or misshapen keys (50 at most).
+    """Load a state dict; errors as ``check_fit`` has them.
 
     ``num_batches_tracked`` may be absent: it plays no part in inference.
     """
-    expected = network.state_dict()
-    problems = _differences(expected, state)
+    check_fit(network, state, source)
+    network.load_state_dict({**network.state_dict(), **state})
+
+
+def check_fit(network: nn.Module, state: Mapping[str, Tensor], source: str) -> None:
+    """Raise ValueError naming missing, extra or misshapen keys of a state dict (50 at most).
+
+    The network may be on the device meta: before memory is taken for it.
+    """
+    problems = _differences(network.state_dict(), state)
     if problems:
         shown = '; '.join(problems[:_NAMED]) + ('; ...' if len(problems) > _NAMED else '')
         raise ValueError(
             f'{source} does not fit {type(network).__name__}: {len(problems)} keys differ: '
             f'{shown}')
-    network.load_state_dict({**expected, **state})
 
 
 def _differences(expected: Mapping[str, Tensor], state: Mapping[str, Tensor]) -> list[str]:

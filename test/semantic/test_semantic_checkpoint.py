@@ -10,7 +10,7 @@ import torch
 from tiny_semantic import NAMES, tiny_model, write_model
 
 from seg_ros.semantic import checkpoint
-from seg_ros.semantic.architectures import ARCHITECTURES, PLAIN
+from seg_ros.semantic.architectures import ARCHITECTURES, PLAIN, build_network
 from seg_ros.semantic.checkpoint import (
     load_model,
     metadata_of,
@@ -80,6 +80,23 @@ def test_metadata_amiss_name_the_file_and_the_fault(tmp_path, metadata, message)
     with pytest.raises(ValueError, match=message) as caught:
         load_model(load_weights(path, method='semantic'))
     assert str(path) in str(caught.value)
+
+
+def test_a_file_may_not_ask_for_memory_that_its_weights_do_not_fill(monkeypatch):
+    devices = []
+
+    def recorded(*args, **config):
+        network = build_network(*args, **config)
+        devices.append(next(network.parameters()).device.type)
+        return network
+
+    monkeypatch.setattr(checkpoint, 'build_network', recorded)
+    config = {**changed()['config'], 'network': {'backbone': 'vgg16'}}  # half a gigabyte
+    weights = Weights(tiny_model().state_dict(), {
+        **changed(), 'architecture': 'fcn8s', 'config': config}, 'here.safetensors')
+    with pytest.raises(ValueError, match='here.safetensors does not fit SemanticModel'):
+        load_model(weights)
+    assert devices == ['meta']
 
 
 @pytest.mark.parametrize(('change', 'message'), [
