@@ -79,9 +79,9 @@ def test_what_is_not_wanted_stays_black_and_changes_nothing_else():
     paint = Material(np.random.default_rng(0).integers(0, 255, (32, 32, 3), np.uint8),
                      (0.5, 60.0, 0.1))
     world = build_world([Item(ground, (paint,)), Item(ball, (paint,), 1)], LAMPS, AMBIENT)
-    color, depth_m, labels = _draw(world, CAMERA, POSE)
+    color, depth_m, labels, _ = _draw(world, CAMERA, POSE)
     wanted = labels == 1
-    part, same_depth_m, _ = _draw(world, CAMERA, POSE, wanted)
+    part, same_depth_m, *_ = _draw(world, CAMERA, POSE, wanted)
     assert 100 < wanted.sum() < 0.5 * wanted.size
     np.testing.assert_allclose(part[wanted], color[wanted], rtol=1e-5)
     assert not part[~wanted].any() and np.array_equal(depth_m, same_depth_m)
