@@ -12,6 +12,7 @@ import signal
 import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any, Generic, Protocol, TypeVar
 
@@ -23,7 +24,7 @@ from torch.utils.data import DataLoader, Dataset
 
 from seg_ros.core.io import COLOR_SUFFIXES, read_camera, read_color, read_depth, read_labels
 from seg_ros.networks.preprocessing import Preprocessing
-from seg_ros.training.options import TrainOptions
+from seg_ros.training.options import DrawnTrainOptions, TrainOptions
 from seg_ros.training.parallel import Team
 from seg_ros.training.progress import Progress
 from seg_ros.training.samples import (
@@ -45,6 +46,7 @@ _MARKS = ('options.json', 'dataset.json')
 
 Batch = tuple[Tensor, Tensor, Tensor]
 BatchT = TypeVar('BatchT')
+SampleT = TypeVar('SampleT')
 
 
 class ViewFolder:
@@ -322,6 +324,44 @@ class BadViews:
                     raise ValueError(
                         f'{self._bad} of {self._read} views could not be read, the last one: '
                         f'{error}') from error
+
+
+class DrawnBatches(Dataset[BatchT], Generic[ItemT, SampleT, BatchT]):
+    """Turn steps into batches of views drawn at random; each process of a team reads its share.
+
+    What is made of a view, ``sample`` of the heir says, what of samples, ``joined``.
+    """
+
+    def __init__(
+        self, views: Joined[Any, ItemT], options: DrawnTrainOptions, team: Team | None = None
+    ) -> None:
+        """Keep what is needed to read; ValueError for a batch the team cannot share evenly."""
+        self.views, self.options, self.team = views, options, team or Team()
+        self._bad = BadViews()
+        if options.batch % (self.team.size * options.samples_per_view):
+            raise ValueError(
+                f'a batch of {options.batch} samples, {options.samples_per_view} of a view, '
+                f'cannot be shared by {self.team.size} processes: choose a multiple of '
+                f'{self.team.size * options.samples_per_view}')
+
+    def sample(self, item: ItemT, rng: np.random.Generator) -> SampleT:
+        """Return a random variation of a view."""
+        raise NotImplementedError
+
+    def joined(self, samples: list[SampleT]) -> BatchT:
+        """Return samples as a batch."""
+        raise NotImplementedError
+
+    def __getitem__(self, step: int) -> BatchT:
+        """Read the samples of a step; with the seed it fixes every random choice."""
+        self.views.refresh()
+        turns = range(0, self.options.batch, self.options.samples_per_view)
+        samples: list[SampleT] = []
+        for turn in turns[self.team.rank::self.team.size]:
+            rng = np.random.default_rng([self.options.seed, step, turn])
+            item = self._bad.first_readable(partial(self.views.random, rng))
+            samples += [self.sample(item, rng) for _ in range(self.options.samples_per_view)]
+        return self.joined(samples)
 
 
 def stacked(samples: list[Sample]) -> Batch:

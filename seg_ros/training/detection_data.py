@@ -6,7 +6,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from functools import partial
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -14,13 +13,12 @@ import numpy as np
 import numpy.typing as npt
 import torch
 from torch import Tensor
-from torch.utils.data import Dataset
 
 from seg_ros.core.io import FrameFolder
 from seg_ros.evaluation.coco_truth import FolderTruth, painted
 from seg_ros.networks.preprocessing import Preprocessing
 from seg_ros.training.coco_data import CocoFolder, coco_path
-from seg_ros.training.data import BadViews, Joined, ViewFolder, ViewSet, gets_noise
+from seg_ros.training.data import DrawnBatches, Joined, ViewFolder, ViewSet, gets_noise
 from seg_ros.training.detection_options import DetectionTrainOptions
 from seg_ros.training.detection_samples import (
     DetectionSample,
@@ -141,33 +139,25 @@ class Sources(Joined[Source, Objects]):
         return Objects(found.view, found.masks[ids > 0], ids[ids > 0])
 
 
-class DetectionBatches(Dataset[DetectionBatch]):
-    """Turn steps into batches; each process of a team reads its share of the samples."""
+class DetectionBatches(DrawnBatches[Objects, DetectionSample, DetectionBatch]):
+    """Read batches of images with the targets of each."""
+
+    options: DetectionTrainOptions
 
     def __init__(
         self, sources: Sources, options: DetectionTrainOptions, preprocessing: Preprocessing,
         team: Team | None = None,
     ) -> None:
         """Keep what is needed to read; ValueError for a batch the team cannot share evenly."""
-        self.sources, self.options, self.preprocessing = sources, options, preprocessing
-        self.team = team or Team()
-        self._bad = BadViews()
-        if options.batch % (self.team.size * options.samples_per_view):
-            raise ValueError(
-                f'a batch of {options.batch} samples, {options.samples_per_view} of a view, '
-                f'cannot be shared by {self.team.size} processes: choose a multiple of '
-                f'{self.team.size * options.samples_per_view}')
+        super().__init__(sources, options, team)
+        self.preprocessing = preprocessing
 
-    def __getitem__(self, step: int) -> DetectionBatch:
-        """Read the samples of a step; with the seed it fixes every random choice."""
-        self.sources.refresh()
-        turns = range(0, self.options.batch, self.options.samples_per_view)
-        samples: list[DetectionSample] = []
-        for turn in turns[self.team.rank::self.team.size]:
-            rng = np.random.default_rng([self.options.seed, step, turn])
-            objects = self._bad.first_readable(partial(self.sources.random, rng))
-            samples += [detection_sample(objects, self.options, self.preprocessing, rng)
-                        for _ in range(self.options.samples_per_view)]
+    def sample(self, item: Objects, rng: np.random.Generator) -> DetectionSample:
+        """Return a random variation of a view."""
+        return detection_sample(item, self.options, self.preprocessing, rng)
+
+    def joined(self, samples: list[DetectionSample]) -> DetectionBatch:
+        """Stack the images, list the targets."""
         return torch.stack([image for image, _ in samples]), [target for _, target in samples]
 
 

@@ -8,11 +8,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from seg_ros.core.options import option
-from seg_ros.training.options import CommonTrainOptions
+from seg_ros.training.options import DrawnTrainOptions
 
 
 @dataclass(frozen=True)
-class DetectionTrainOptions(CommonTrainOptions):
+class DetectionTrainOptions(DrawnTrainOptions):
     """Options of ``seg_ros train mask_rcnn``; a YAML file may set any of them."""
 
     fusion: str = option(
@@ -23,15 +23,6 @@ class DetectionTrainOptions(CommonTrainOptions):
     width: int = option(480, 'network input, pixels', minimum=64, maximum=4096)
     height: int = option(368, 'network input, pixels', minimum=64, maximum=4096)
     batch: int = option(4, 'samples in a batch', minimum=1, maximum=1024)
-    samples_per_view: int = option(
-        1, 'variations of one view in a batch', minimum=1, maximum=64)
-    focus_share: float = option(
-        0.2, 'share of samples that show the part of a view that holds objects',
-        minimum=0.0, maximum=1.0)
-    zoom_min: float = option(
-        0.8, 'smallest scale of a sample; 1: the whole view fills the input',
-        minimum=0.1, maximum=1.0)
-    zoom_max: float = option(1.5, 'largest scale of a sample', minimum=1.0, maximum=8.0)
     smallest_object: int = option(
         20, 'objects of fewer pixels of the input are not taught', minimum=4)
     proposals: int = option(

@@ -19,10 +19,7 @@ from seg_ros.training.detection_options import DetectionTrainOptions
 from seg_ros.training.samples import (
     View,
     as_a_camera_sees,
-    crop_box,
-    focus_box,
-    input_scale,
-    random_scale,
+    chosen_box,
     resampled,
     varied,
     with_sensor_noise,
@@ -58,16 +55,6 @@ def camera_or_any(camera: CameraModel | None, shape: tuple[int, int]) -> CameraM
     """Return the camera, or one that only carries the size: without depth none is needed."""
     height, width = shape
     return camera or CameraModel(width, height, width, width, (width - 1) / 2, (height - 1) / 2)
-
-
-def chosen_box(
-    view: View, size: tuple[int, int], options: DetectionTrainOptions, rng: np.random.Generator
-) -> tuple[int, int, int, int]:
-    """Choose a part of the view: around its objects, or of a random scale."""
-    if rng.random() < options.focus_share:
-        return focus_box(view, rng)
-    scale = random_scale(options.zoom_min, options.zoom_max, rng) * input_scale(view.camera, size)
-    return crop_box(view, size, scale, rng)
 
 
 def cut_masks(

@@ -50,6 +50,22 @@ class CommonTrainOptions(Options):
 
 
 @dataclass(frozen=True)
+class DrawnTrainOptions(CommonTrainOptions):
+    """Options of trainings whose batches are parts of views that are drawn at random."""
+
+    batch: int = option(8, 'samples in a batch', minimum=1, maximum=1024)
+    samples_per_view: int = option(
+        1, 'variations of one view in a batch', minimum=1, maximum=64)
+    focus_share: float = option(
+        0.2, 'share of samples that show the part of a view that holds objects',
+        minimum=0.0, maximum=1.0)
+    zoom_min: float = option(
+        0.8, 'smallest scale of a sample; 1: the whole view fills the input',
+        minimum=0.1, maximum=1.0)
+    zoom_max: float = option(1.5, 'largest scale of a sample', minimum=1.0, maximum=8.0)
+
+
+@dataclass(frozen=True)
 class TrainOptions(CommonTrainOptions):
     """Options of ``seg_ros train unseen_objects``; a YAML file may set any of them."""
 

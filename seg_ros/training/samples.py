@@ -15,7 +15,7 @@ import numpy.typing as npt
 from seg_ros.core.frame import CameraModel
 from seg_ros.networks.preprocessing import Preprocessing, input_arrays
 from seg_ros.synthetic.sensor import augment_color, corrupt_depth
-from seg_ros.training.options import TrainOptions
+from seg_ros.training.options import DrawnTrainOptions, TrainOptions
 from seg_ros.unseen.focus import box_of, framed_box
 from seg_ros.unseen.zoom import padded_box
 
@@ -170,6 +170,16 @@ def random_scale(least: float, most: float, rng: np.random.Generator) -> float:
 def input_scale(camera: CameraModel, size: tuple[int, int]) -> float:
     """Return the scale at which a whole view fills an input (w, h) without being cut."""
     return min(size[0] / camera.width, size[1] / camera.height)
+
+
+def chosen_box(
+    view: View, size: tuple[int, int], options: DrawnTrainOptions, rng: np.random.Generator
+) -> tuple[int, int, int, int]:
+    """Choose a part of the view: around its objects, or of a random scale."""
+    if rng.random() < options.focus_share:
+        return focus_box(view, rng)
+    scale = random_scale(options.zoom_min, options.zoom_max, rng) * input_scale(view.camera, size)
+    return crop_box(view, size, scale, rng)
 
 
 def varied(

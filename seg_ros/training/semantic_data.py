@@ -7,14 +7,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
-from functools import partial
 from pathlib import Path
 from typing import Any, Protocol
 
 import numpy as np
 import torch
 from torch import Tensor
-from torch.utils.data import Dataset
 
 from seg_ros.core.classes import CLASSES_NAME, read_class_names
 from seg_ros.core.io import read_camera, read_color, read_depth, read_labels
@@ -22,7 +20,7 @@ from seg_ros.evaluation.class_truth import VOC_SPLITS, VocFolder, checked_classe
 from seg_ros.evaluation.semantic_metrics import are_objects
 from seg_ros.networks.preprocessing import Preprocessing
 from seg_ros.semantic.class_groups import IGNORED, ClassGroups, groups_for
-from seg_ros.training.data import BadViews, Joined, ViewFolder, ViewSet
+from seg_ros.training.data import DrawnBatches, Joined, ViewFolder, ViewSet
 from seg_ros.training.detection_samples import camera_or_any
 from seg_ros.training.parallel import Team
 from seg_ros.training.samples import View
@@ -173,33 +171,25 @@ class ClassSources(Joined[ClassSource, ClassView]):
         return replace(item, classes=self._tables[place][item.classes])
 
 
-class SemanticBatches(Dataset[SemanticBatch]):
-    """Turn steps into batches; each process of a team reads its share of the samples."""
+class SemanticBatches(DrawnBatches[ClassView, SemanticSample, SemanticBatch]):
+    """Read batches of inputs with the classes of their pixels."""
+
+    options: SemanticTrainOptions
 
     def __init__(
         self, sources: ClassSources, options: SemanticTrainOptions,
         preprocessing: Preprocessing, uses_depth: bool, team: Team | None = None,
     ) -> None:
         """Keep what is needed to read; ValueError for a batch the team cannot share evenly."""
-        self.sources, self.options, self.preprocessing = sources, options, preprocessing
-        self.uses_depth, self.team = uses_depth, team or Team()
-        self._bad = BadViews()
-        if options.batch % (self.team.size * options.samples_per_view):
-            raise ValueError(
-                f'a batch of {options.batch} samples, {options.samples_per_view} of a view, '
-                f'cannot be shared by {self.team.size} processes: choose a multiple of '
-                f'{self.team.size * options.samples_per_view}')
+        super().__init__(sources, options, team)
+        self.preprocessing, self.uses_depth = preprocessing, uses_depth
 
-    def __getitem__(self, step: int) -> SemanticBatch:
-        """Read the samples of a step; with the seed it fixes every random choice."""
-        self.sources.refresh()
-        turns = range(0, self.options.batch, self.options.samples_per_view)
-        samples: list[SemanticSample] = []
-        for turn in turns[self.team.rank::self.team.size]:
-            rng = np.random.default_rng([self.options.seed, step, turn])
-            item = self._bad.first_readable(partial(self.sources.random, rng))
-            samples += [semantic_sample(item, self.options, self.preprocessing, self.uses_depth,
-                                        rng) for _ in range(self.options.samples_per_view)]
+    def sample(self, item: ClassView, rng: np.random.Generator) -> SemanticSample:
+        """Return a random variation of a view."""
+        return semantic_sample(item, self.options, self.preprocessing, self.uses_depth, rng)
+
+    def joined(self, samples: list[SemanticSample]) -> SemanticBatch:
+        """Stack the samples."""
         color, xyz, classes, weights = (
             torch.from_numpy(np.stack(arrays)) for arrays in zip(*samples, strict=True))
         return color, xyz, classes, weights

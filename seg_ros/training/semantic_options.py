@@ -11,13 +11,13 @@ from dataclasses import dataclass
 from typing import Any
 
 from seg_ros.core.options import option
-from seg_ros.training.options import CommonTrainOptions
+from seg_ros.training.options import DrawnTrainOptions
 
 _CONFIG_PREFIX = 'config.'
 
 
 @dataclass(frozen=True)
-class SemanticTrainOptions(CommonTrainOptions):
+class SemanticTrainOptions(DrawnTrainOptions):
     """Options of ``seg_ros train semantic``; a YAML file may set any of them.
 
     The network's own configuration is ``config``; ``config.NAME`` sets one entry of it, also as
@@ -39,16 +39,6 @@ class SemanticTrainOptions(CommonTrainOptions):
         'file, class: [names]; auto: coarse for synthetic scenes, else fine')
     width: int = option(320, 'network input, pixels', minimum=32, maximum=4096)
     height: int = option(240, 'network input, pixels', minimum=32, maximum=4096)
-    batch: int = option(8, 'samples in a batch', minimum=1, maximum=1024)
-    samples_per_view: int = option(
-        1, 'variations of one view in a batch', minimum=1, maximum=64)
-    focus_share: float = option(
-        0.2, 'share of samples that show the part of a view that holds objects',
-        minimum=0.0, maximum=1.0)
-    zoom_min: float = option(
-        0.8, 'smallest scale of a sample; 1: the whole view fills the input',
-        minimum=0.1, maximum=1.0)
-    zoom_max: float = option(1.5, 'largest scale of a sample', minimum=1.0, maximum=8.0)
     drop_color: float = option(
         0.05, 'share of samples without colour, of networks that take depth too',
         minimum=0.0, maximum=1.0)

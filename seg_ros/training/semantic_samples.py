@@ -16,10 +16,7 @@ from seg_ros.semantic.class_groups import IGNORED
 from seg_ros.training.samples import (
     View,
     as_a_camera_sees,
-    crop_box,
-    focus_box,
-    input_scale,
-    random_scale,
+    chosen_box,
     resampled,
     varied,
     with_sensor_noise,
@@ -59,11 +56,7 @@ def semantic_sample(
             'SegmentationObject of VOC')
     size = options.width, options.height
     view = with_sensor_noise(item.view, rng) if item.view.clean else item.view
-    if rng.random() < options.focus_share:
-        box = focus_box(view, rng)
-    else:
-        scale = random_scale(options.zoom_min, options.zoom_max, rng)
-        box = crop_box(view, size, scale * input_scale(view.camera, size), rng)
+    box = chosen_box(view, size, options, rng)
     cut, _ = varied(replace(view, labels=joint_labels(item)), box, size, rng)
     classes, instances = taken_apart(cut.labels)
     color, xyz = input_arrays(cut.color, cut.depth_m, cut.camera, preprocessing)
