@@ -120,26 +120,35 @@ def _own_model(weights: Weights) -> LoadedModel:
     config = _described(weights)
     # Shapes first: a file must not ask for more memory than its weights fill.
     with torch.device('meta'):
-        sketch = _random_model(weights, config)
+        sketch = _random_model(weights)
     _check_classes(sketch, weights)
     check_fit(sketch, weights.state, str(weights.path))
-    model = _random_model(weights, config)
+    model = _random_model(weights)
     load_strictly(model, weights.state, str(weights.path))
     width, height = config['input_size']
     return LoadedModel(model, (width, height), weights.path)
 
 
-def _random_model(weights: Weights, config: dict[str, Any]) -> SemanticModel:
+def _random_model(weights: Weights) -> SemanticModel:
     """Build the model that the metadata describe; ValueError, naming the file, if none can be."""
-    names, architecture = tuple(config['class_names']), str(weights.metadata.get('architecture'))
-    options = {key: tuple(value) if isinstance(value, list) else value
-               for key, value in config['network'].items()}
     try:
-        return SemanticModel(
-            build_network(architecture, len(names), **options), architecture, config['network'],
-            names, Preprocessing.from_dict(config['preprocessing']))
+        return described_model(weights.metadata)
     except (TypeError, ValueError) as error:
         raise ValueError(f'{weights.path}: its metadata fit no network: {error}') from error
+
+
+def described_model(metadata: Mapping[str, Any]) -> SemanticModel:
+    """Build the model that complete metadata describe, with random weights.
+
+    ValueError or TypeError for a description that cannot be built.
+    """
+    config, architecture = metadata['config'], str(metadata.get('architecture'))
+    names = tuple(config['class_names'])
+    options = {key: tuple(value) if isinstance(value, list) else value
+               for key, value in config['network'].items()}
+    return SemanticModel(
+        build_network(architecture, len(names), **options), architecture, config['network'],
+        names, Preprocessing.from_dict(config['preprocessing']))
 
 
 def _described(weights: Weights) -> dict[str, Any]:

@@ -20,11 +20,11 @@ from seg_ros.semantic.deeplab_vgg import (
     load_convolutions,
     load_thinned,
     read_vgg16,
-    start_conv,
 )
 from seg_ros.semantic.light import LightTrunk
 from seg_ros.semantic.light import load_imagenet as load_mobilenet
 from seg_ros.semantic.model import SemanticNetwork
+from seg_ros.semantic.vgg16 import initialise
 
 # The rates of fc6 in each branch, for features of output stride 8.
 RATES = {'large_fov': (12,), 'aspp_s': (2, 4, 8, 12), 'aspp_l': (6, 12, 18, 24)}
@@ -53,10 +53,10 @@ class AtrousBranch(nn.Module):
     ) -> None:
         """Build it with random weights, those of fc8 as published."""
         super().__init__()
-        self.fc6 = start_conv(
+        self.fc6 = initialise(
             nn.Conv2d(inputs, width, 3, padding=rate, dilation=rate, bias=not norm))
         self.norm6 = nn.BatchNorm2d(width) if norm else nn.Identity()
-        self.fc7 = start_conv(nn.Conv2d(width, width, 1, bias=not norm))
+        self.fc7 = initialise(nn.Conv2d(width, width, 1, bias=not norm))
         self.norm7 = nn.BatchNorm2d(width) if norm else nn.Identity()
         self.fc8 = nn.Conv2d(width, num_classes, 1)
         nn.init.normal_(self.fc8.weight, std=0.01)

@@ -13,9 +13,9 @@ from torch import Tensor, nn
 
 from seg_ros.networks.small_trunk import GeometryFeatures, Stem
 from seg_ros.semantic.light import FUSIONS
+from seg_ros.semantic.vgg16 import DEPTHS, initialise
 from seg_ros.weights import load_weights
 
-CONVS = (2, 2, 3, 3, 3)
 OUTPUT_STRIDES = (8, 16)
 
 
@@ -41,11 +41,11 @@ class VggTrunk(nn.Module):
         self.fusion, self.output_stride = fusion, output_stride
         self.channels = (width, 2 * width, 4 * width, 8 * width, 8 * width)
         inputs = 3
-        for block, (count, outputs) in enumerate(zip(CONVS, self.channels, strict=True), 1):
+        for block, (count, outputs) in enumerate(zip(DEPTHS, self.channels, strict=True), 1):
             rate = 2 if block == 5 and output_stride == 8 else 1
             for index in range(1, count + 1):
                 conv = nn.Conv2d(inputs, outputs, 3, padding=rate, dilation=rate)
-                self.add_module(f'conv{block}_{index}', start_conv(conv))
+                self.add_module(f'conv{block}_{index}', initialise(conv))
                 inputs = outputs
         strides = (2, 2, 2, 1 if output_stride == 8 else 2, 1)
         self.pools = nn.ModuleList(nn.MaxPool2d(3, stride, 1) for stride in strides)
@@ -64,7 +64,7 @@ class VggTrunk(nn.Module):
             depth = self.depth(*self.geometry(xyz))
         found: list[Tensor] = []
         features = color
-        for block, (count, pool) in enumerate(zip(CONVS, self.pools, strict=True), 1):
+        for block, (count, pool) in enumerate(zip(DEPTHS, self.pools, strict=True), 1):
             for index in range(1, count + 1):
                 features = torch.relu(getattr(self, f'conv{block}_{index}')(features))
             features = pool(features)
@@ -72,14 +72,6 @@ class VggTrunk(nn.Module):
                 features = features + depth[len(found)]
             found.append(features)
         return tuple(found)
-
-
-def start_conv(conv: nn.Conv2d) -> nn.Conv2d:
-    """Give a convolution that a ReLU follows He's random weights and no bias."""
-    nn.init.kaiming_normal_(conv.weight, nonlinearity='relu')
-    if conv.bias is not None:
-        nn.init.zeros_(conv.bias)
-    return conv
 
 
 def read_vgg16(path: str | Path) -> list[tuple[Tensor, Tensor]]:
@@ -90,8 +82,8 @@ def read_vgg16(path: str | Path) -> list[tuple[Tensor, Tensor]]:
     Raises ValueError for other layers.
     """
     values = list(load_weights(path, method='semantic').state.values())
-    layers = list(zip(values[::2], values[1::2], strict=False))[:sum(CONVS) + 2]
-    whole = len(layers) == sum(CONVS) + 2 and all(
+    layers = list(zip(values[::2], values[1::2], strict=False))[:sum(DEPTHS) + 2]
+    whole = len(layers) == sum(DEPTHS) + 2 and all(
         weight.ndim >= 2 and bias.shape == weight.shape[:1] for weight, bias in layers)
     if not whole or layers[-2][0].shape[1:] != (49 * len(layers[-3][0]),):
         raise ValueError(
@@ -104,7 +96,7 @@ def read_vgg16(path: str | Path) -> list[tuple[Tensor, Tensor]]:
 
 def load_convolutions(trunk: VggTrunk, layers: Sequence[tuple[Tensor, Tensor]]) -> None:
     """Copy weight and bias of conv1_1 to conv5_3; ValueError where a shape differs."""
-    names = [f'conv{block}_{index}' for block, count in enumerate(CONVS, 1)
+    names = [f'conv{block}_{index}' for block, count in enumerate(DEPTHS, 1)
              for index in range(1, count + 1)]
     for name, (weight, bias) in zip(names, layers, strict=False):
         conv = getattr(trunk, name)

@@ -71,8 +71,9 @@ class SemanticModel(nn.Module):
         colour by its border, xyz by zeros, and the logits cropped. Raises ValueError for an image
         smaller than 32x32.
         """
-        check_size(color)
         height, width = color.shape[2:]
+        if not torch.jit.is_tracing():  # sizes are variables there; the caller has checked
+            check_size(width, height)
         multiple = self.network.multiple
         if multiple > 1:
             right, below = -width % multiple, -height % multiple
@@ -85,11 +86,8 @@ class SemanticModel(nn.Module):
         return logits[:, :, :height, :width]
 
 
-def check_size(image: Tensor) -> None:
-    """Raise ValueError for an image (B, C, h, w) smaller than 32x32."""
-    height, width = image.shape[2:]
-    if torch.jit.is_tracing():  # sizes are variables there; the caller has checked
-        return
+def check_size(width: int, height: int) -> None:
+    """Raise ValueError for an image smaller than 32x32."""
     if min(height, width) < LEAST_SIDE:
         raise ValueError(
             f'the image has {width}x{height} pixels: semantic networks take '

@@ -132,7 +132,7 @@ class SemanticSegmenter:
         self, frame: RgbdFrame, options: SemanticOptions, timings: dict[str, float]
     ) -> Probabilities:
         """Return probabilities (L, h, w) at the size that the network sees."""
-        check_size(torch.empty((1, 3, *frame.shape), device='meta'))
+        check_size(frame.shape[1], frame.shape[0])
         check_depth(frame, self.needs_depth)
         with timed(timings, 'preprocess'):
             color, xyz = network_inputs(
@@ -192,7 +192,7 @@ def compile_model(
 
     A network with the attribute ``exportable`` False runs in torch, whatever is asked for.
     """
-    if not getattr(model.network, 'exportable', True):
+    if not model.network.exportable:
         if backend not in ('auto', 'torch'):
             LOGGER.warning('network %s cannot be exported to %s; torch runs the network',
                            model.architecture, backend)

@@ -16,7 +16,6 @@ from seg_ros.networks.small_trunk import MOST_CHANNELS
 WIDTHS = (64, 128, 256, 512, 512)
 DEPTHS = (2, 2, 3, 3, 3)
 FC_WIDTH = 4096
-INPUT_SIZE = 224
 POOLED_SIZE = 7  # rows and columns of pool5 at the training size
 
 Module = TypeVar('Module', bound=nn.Module)

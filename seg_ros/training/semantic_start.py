@@ -15,9 +15,8 @@ import cv2
 import numpy as np
 import torch
 
-from seg_ros.networks.preprocessing import Preprocessing
-from seg_ros.semantic.architectures import architecture_named, build_model, build_network
-from seg_ros.semantic.checkpoint import load_model, metadata_of
+from seg_ros.semantic.architectures import architecture_named, build_model
+from seg_ros.semantic.checkpoint import described_model, load_model, metadata_of
 from seg_ros.semantic.class_groups import ClassGroups
 from seg_ros.semantic.light import LightTrunk, load_imagenet
 from seg_ros.semantic.model import SemanticModel
@@ -38,13 +37,10 @@ def metadata_for(
     return metadata_of(model, size, class_groups=stands_for, **more)
 
 
-def described_model(described: dict[str, Any], class_names: Sequence[str]) -> SemanticModel:
+def checkpoint_model(described: dict[str, Any], class_names: Sequence[str]) -> SemanticModel:
     """Build the model of a checkpoint; ValueError for one of other classes than the data."""
-    config, architecture = described['config'], described['architecture']
-    check_names('the checkpoint', config['class_names'], class_names)
-    network = build_network(architecture, len(class_names), **config['network'])
-    return SemanticModel(network, architecture, config['network'], class_names,
-                         Preprocessing.from_dict(config['preprocessing']))
+    check_names('the checkpoint', described['config']['class_names'], class_names)
+    return described_model(described)
 
 
 def check_names(source: str, stored: Sequence[str], wanted: Sequence[str]) -> None:

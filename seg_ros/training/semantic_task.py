@@ -34,7 +34,7 @@ from seg_ros.training.semantic_data import (
 from seg_ros.training.semantic_options import SemanticTrainOptions
 from seg_ros.training.semantic_start import (
     PIXELWISE,
-    described_model,
+    checkpoint_model,
     metadata_for,
     new_model,
     started_model,
@@ -76,7 +76,7 @@ class SemanticTask(Task):
     def network(self, described: dict[str, Any] | None, init: Weights | None) -> nn.Module:
         """Build the model of a checkpoint, of weights or of the options."""
         if described is not None:
-            model = described_model(described, self.train_data.class_names)
+            model = checkpoint_model(described, self.train_data.class_names)
         elif init is not None:
             model, self.started_from = started_model(init, self.options, self.train_data)
         else:

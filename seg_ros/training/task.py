@@ -5,7 +5,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any, Protocol
@@ -16,6 +15,7 @@ from torch import Tensor, nn
 from seg_ros.training.options import CommonTrainOptions
 from seg_ros.training.parallel import Team
 from seg_ros.training.progress import Progress
+from seg_ros.training.schedules import cosine_rate
 from seg_ros.weights import Weights
 
 
@@ -110,7 +110,7 @@ class Task(Protocol):
 
     def decline(self, share: float) -> float:
         """Return the factor of the learning rate when this share, 0 to 1, is done: to 1 %."""
-        return 0.01 + 0.99 * (0.5 * (1 + math.cos(math.pi * share)))
+        return 0.01 + 0.99 * cosine_rate(share)
 
     def train_mode(self, network: nn.Module) -> None:
         """Set the network to training mode, but for what stays frozen."""
