@@ -12,6 +12,25 @@ os.environ.setdefault('OMP_WAIT_POLICY', 'PASSIVE')
 os.environ.setdefault('OMP_NUM_THREADS', '1')
 
 
+@pytest.fixture
+def refuses_download(tmp_path, monkeypatch):
+    """Return what checks that, without network, a call names torchvision's file and its place."""
+    def refused(*_, **__):
+        raise OSError('no route to host')
+
+    monkeypatch.setattr('torch.hub.download_url_to_file', refused)
+    monkeypatch.setattr('torch.hub._hub_dir', str(tmp_path))
+
+    def check(call, file):
+        with pytest.raises(FileNotFoundError) as error:
+            call()
+        said = str(error.value)
+        assert f'https://download.pytorch.org/models/{file}' in said
+        assert f'at {tmp_path}/checkpoints/{file}' in said and 'no route to host' in said
+
+    return check
+
+
 @pytest.fixture(scope='session', autouse=True)
 def own_cache(tmp_path_factory):
     """Keep exported networks out of the user's cache, shared by the tests of a run."""

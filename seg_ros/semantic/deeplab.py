@@ -22,7 +22,6 @@ from seg_ros.semantic.deeplab_vgg import (
     read_vgg16,
 )
 from seg_ros.semantic.light import LightTrunk
-from seg_ros.semantic.light import load_imagenet as load_mobilenet
 from seg_ros.semantic.model import SemanticNetwork
 from seg_ros.semantic.vgg16 import initialise
 
@@ -115,6 +114,21 @@ class DeepLab(SemanticNetwork):
         return [{'params': parameters, 'weight_decay': weight_decay if decays else 0.0,
                  'lr_scale': scale} for (scale, decays), parameters in groups.items()]
 
+    def load_imagenet(self, path: Path) -> None:
+        """Start from the backbone's checkpoint of ImageNet, VGG16's or MobileNetV2's.
+
+        Over VGG16, fc6 and fc7 of every branch start from equally spaced channels and taps of the
+        classifier's. Give colours as the checkpoint takes them. ValueError for other checkpoints.
+        """
+        if not isinstance(self.trunk, VggTrunk):
+            super().load_imagenet(path)
+            return
+        layers = read_vgg16(path)
+        load_convolutions(self.trunk, layers)
+        for branch in cast('Iterable[AtrousBranch]', self.branches):
+            load_thinned(branch.fc6, *layers[-2])
+            load_thinned(branch.fc7, *layers[-1])
+
 
 def build_deeplab(
     num_classes: int, *, backbone: str = 'light', head: str = 'large_fov', fusion: str = 'color',
@@ -160,19 +174,3 @@ def branch_rates(
             f'rates {rates!r}: head {head} takes a list of 1 to {most} whole numbers of '
             f'1 to {MOST_RATE}')
     return tuple(rates)
-
-
-def load_imagenet(network: DeepLab, path: str | Path) -> None:
-    """Start a network from its backbone's checkpoint of ImageNet, VGG16 or MobileNetV2.
-
-    Over VGG16, fc6 and fc7 of every branch start from equally spaced channels and taps of the
-    classifier's. Give colours as the checkpoint takes them. ValueError for other checkpoints.
-    """
-    if isinstance(network.trunk, LightTrunk):
-        load_mobilenet(network.trunk, path)
-        return
-    layers = read_vgg16(path)
-    load_convolutions(network.trunk, layers)
-    for branch in cast('Iterable[AtrousBranch]', network.branches):
-        load_thinned(branch.fc6, *layers[-2])
-        load_thinned(branch.fc7, *layers[-1])

@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
 import torch
@@ -37,6 +38,19 @@ class SemanticNetwork(nn.Module):
         Where h', w' are not h, w, the logits are enlarged bilinearly by the caller.
         """
         raise NotImplementedError
+
+    def load_imagenet(self, path: Path) -> None:
+        """Start the backbone from a checkpoint of ImageNet: the light one from MobileNetV2's.
+
+        ValueError for a network without such a backbone, and for other checkpoints.
+        """
+        from seg_ros.semantic.light import LightTrunk, load_imagenet
+
+        trunk = next((part for part in self.modules() if isinstance(part, LightTrunk)), None)
+        if trunk is None:
+            raise ValueError(f'{type(self).__name__} has no backbone that ImageNet starts; give '
+                             'config.backbone=light, or leave it out')
+        load_imagenet(trunk, path)
 
 
 class SemanticModel(nn.Module):

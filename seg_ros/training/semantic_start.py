@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Sequence
-from importlib import import_module
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +17,6 @@ import torch
 from seg_ros.semantic.architectures import architecture_named, build_model
 from seg_ros.semantic.checkpoint import described_model, load_model, metadata_of
 from seg_ros.semantic.class_groups import ClassGroups
-from seg_ros.semantic.light import LightTrunk, load_imagenet
 from seg_ros.semantic.model import SemanticModel
 from seg_ros.training.semantic_data import ClassSources, whole_views
 from seg_ros.training.semantic_options import SemanticTrainOptions
@@ -68,27 +66,13 @@ def new_model(options: SemanticTrainOptions, data: ClassSources) -> tuple[Semant
     if not options.backbone_weights:
         return model, 'random weights'
     path = Path(options.backbone_weights)
-    load_backbone(model, path)
-    return model, f'backbone: {path.name}'
-
-
-def load_backbone(model: SemanticModel, path: Path) -> None:
-    """Load weights of ImageNet into the backbone of a model.
-
-    That is its light trunk, or what ``load_imagenet(network, path)`` of the module that builds
-    the network fills. ValueError for a network with neither.
-    """
-    trunk = next((part for part in model.modules() if isinstance(part, LightTrunk)), None)
-    if trunk is not None:
-        load_imagenet(trunk, path)
-        return
-    module = import_module(architecture_named(model.architecture).build.split(':')[0])
-    load_own = getattr(module, 'load_imagenet', None)
-    if load_own is None:
+    try:
+        model.network.load_imagenet(path)
+    except ValueError as error:
         raise ValueError(
-            f'backbone_weights {path}: {model.architecture} {model.config} has no backbone that '
-            'ImageNet starts; give config.backbone=light, or leave it out')
-    load_own(model.network, path)
+            f'backbone_weights {path}, network {model.architecture} {model.config}: {error}'
+        ) from error
+    return model, f'backbone: {path.name}'
 
 
 def started_model(

@@ -309,17 +309,8 @@ def test_names_of_classes():
     ('coco', 'maskrcnn_resnet50_fpn_coco-bf2d0c1e.pth'),
     ('coco_v1', 'maskrcnn_resnet50_fpn_coco-bf2d0c1e.pth'),
     ('coco_v2', 'maskrcnn_resnet50_fpn_v2_coco-73cbd019.pth')])
-def test_without_network_the_file_and_its_place_are_named(tmp_path, monkeypatch, name, file):
-    def refused(*_, **__):
-        raise OSError('no route to host')
-
-    monkeypatch.setattr('torch.hub.download_url_to_file', refused)
-    monkeypatch.setattr('torch.hub._hub_dir', str(tmp_path))
-    with pytest.raises(FileNotFoundError) as error:
-        published_weights(name)
-    said = str(error.value)
-    assert f'https://download.pytorch.org/models/{file}' in said
-    assert f'at {tmp_path}/checkpoints/{file}' in said and 'no route to host' in said
+def test_without_network_the_file_and_its_place_are_named(refuses_download, name, file):
+    refuses_download(lambda: published_weights(name), file)
 
 
 def test_a_bad_download_is_not_taken(tmp_path, monkeypatch):

@@ -7,7 +7,7 @@ from torch import nn
 from torch.nn import functional
 
 from seg_ros.semantic.architectures import build_model, build_network
-from seg_ros.semantic.deeplab import AtrousBranch, DeepLab, branch_rates, load_imagenet
+from seg_ros.semantic.deeplab import AtrousBranch, DeepLab, branch_rates
 from seg_ros.semantic.deeplab_vgg import VggTrunk
 
 HEADS = {'large_fov': (12,), 'aspp_s': (2, 4, 8, 12), 'aspp_l': (6, 12, 18, 24)}
@@ -287,7 +287,7 @@ def test_a_vgg_network_starts_from_the_classifier(tmp_path):
     source = narrow_classifier(4, 11)
     torch.save(source.state_dict(), tmp_path / 'vgg.pth')
     network = narrow((2, 4))
-    load_imagenet(network, tmp_path / 'vgg.pth')
+    network.load_imagenet(tmp_path / 'vgg.pth')
     convs = [layer for layer in source['features'] if isinstance(layer, nn.Conv2d)]
     color = torch.randn(1, 3, 32, 32)
     first = convs[1](convs[0](color).relu()).relu()
@@ -323,7 +323,7 @@ def test_the_names_and_order_are_torchvisions():
 def test_other_classifiers_are_refused(tmp_path, classifier, message):
     torch.save(classifier().state_dict(), tmp_path / 'x.pth')
     with pytest.raises(ValueError, match=message):
-        load_imagenet(narrow((2,)), tmp_path / 'x.pth')
+        narrow((2,)).load_imagenet(tmp_path / 'x.pth')
 
 
 @torch.no_grad()
@@ -334,7 +334,7 @@ def test_a_light_network_starts_from_mobilenet(tmp_path):
     torch.save(source.state_dict(), tmp_path / 'mobilenet.pth')
     network = build_network('deeplab', 2, head_width=4)
     fc6 = network.branches[0].fc6.weight.clone()
-    load_imagenet(network, tmp_path / 'mobilenet.pth')
+    network.load_imagenet(tmp_path / 'mobilenet.pth')
     last = network.trunk.features[17].conv[2]
     assert torch.equal(last.weight, source.features[17].conv[2].weight)
     assert torch.equal(network.branches[0].fc6.weight, fc6)

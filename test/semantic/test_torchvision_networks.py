@@ -103,17 +103,8 @@ def test_other_checkpoints_are_none_of_them(state):
     ('deeplabv3_resnet101', 'deeplabv3_resnet101_coco-586e9e4e.pth'),
     ('deeplabv3_mobilenet_v3_large', 'deeplabv3_mobilenet_v3_large-fc3c493d.pth'),
     ('lraspp_mobilenet_v3_large', 'lraspp_mobilenet_v3_large-d234d4ea.pth')])
-def test_without_network_the_file_and_its_place_are_named(tmp_path, monkeypatch, name, file):
-    def refused(*_, **__):
-        raise OSError('no route to host')
-
-    monkeypatch.setattr('torch.hub.download_url_to_file', refused)
-    monkeypatch.setattr('torch.hub._hub_dir', str(tmp_path))
-    with pytest.raises(FileNotFoundError) as error:
-        published_semantic(name)
-    said = str(error.value)
-    assert f'https://download.pytorch.org/models/{file}' in said
-    assert f'at {tmp_path}/checkpoints/{file}' in said and 'no route to host' in said
+def test_without_network_the_file_and_its_place_are_named(refuses_download, name, file):
+    refuses_download(lambda: published_semantic(name), file)
 
 
 def test_a_file_that_is_there_is_read(tmp_path, monkeypatch):

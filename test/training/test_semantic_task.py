@@ -178,13 +178,12 @@ def test_the_backbone_starts_from_imagenet(data, tmp_path, monkeypatch):
         assert torch.equal(value, state[key]), key
 
 
-def test_a_backbone_of_its_own_is_filled_by_the_module_that_builds_it(
-        data, tmp_path, monkeypatch):
+def test_a_backbone_of_its_own_is_filled_by_its_network(data, tmp_path, monkeypatch):
     def fill(network, path):
         with torch.no_grad():
             network.color.bias.fill_(len(path.name))
 
-    monkeypatch.setattr('semantic_parts.load_imagenet', fill, raising=False)
+    monkeypatch.setattr('semantic_parts.TinyNetwork.load_imagenet', fill)
     made = trainer(OPTIONS.replaced(backbone_weights='x/vgg.pth'), data, tmp_path)
     assert (made.network.network.color.bias == 7).all()
 
