@@ -16,6 +16,7 @@ import numpy.typing as npt
 
 from seg_ros.bags.writer import BagWriter
 from seg_ros.cli._inputs import NamedFrame
+from seg_ros.core.classes import CLASSES_NAME
 from seg_ros.core.drawing import draw_classes, draw_overlay
 from seg_ros.core.frame import RgbdFrame
 from seg_ros.core.io import labels_of_16_bits, write_atomically, write_color, write_labels
@@ -90,7 +91,7 @@ class ResultFolder:
         write_atomically(self.folder / f'{named.name}-classes.png', data.tobytes())
         write_color(self.folder / f'{named.name}-overlay.png', picture)
         names = json.dumps(list(result.class_names), indent=1)
-        write_atomically(self.folder / 'classes.json', names.encode())
+        write_atomically(self.folder / CLASSES_NAME, names.encode())
 
     def close(self) -> None:
         """Write objects.json."""

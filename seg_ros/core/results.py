@@ -139,14 +139,15 @@ class SemanticMap:
     ``labels`` (H, W) integer, an index into ``class_names``, of which the first is the background;
     ``probabilities`` (L, H, W) float32 or None; ``confidence`` (H, W) float32, the highest of a
     pixel's probabilities, or None: it is much cheaper to have than all of them, of which it is
-    computed where they are given. Raises ValueError for labels beyond the names or a shape that
-    differs.
+    computed where they are given. Pixels of less than ``threshold`` are background. Raises
+    ValueError for labels beyond the names or a shape that differs.
     """
 
     labels: npt.NDArray[np.integer]
     class_names: Sequence[str]
     probabilities: npt.NDArray[np.float32] | None = None
     confidence: npt.NDArray[np.float32] | None = None
+    threshold: float = 0.0
 
     def __post_init__(self) -> None:
         if self.labels.ndim != 2 or not np.issubdtype(self.labels.dtype, np.integer):

@@ -219,8 +219,7 @@ class Pipeline:
         if isinstance(found, Instances):
             with self._publishing:
                 found = self._identities.update(found, prepared.frame)
-        threshold = getattr(self.segmenter.options, 'min_confidence', 0.0)
-        return Result(prepared, found, threshold)
+        return Result(prepared, found)
 
     def _found(self, prepared: Prepared) -> tuple[Prepared, Instances | SemanticMap]:
         """Segment a frame; one whose depth is refused but optional, by its colour alone."""

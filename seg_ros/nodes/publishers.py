@@ -42,14 +42,10 @@ _CONFIDENCE = {'confidence': (Image, qos.reliable)}
 
 @dataclass
 class Result:
-    """Hold what was found in a frame; what several outputs need is computed once, when asked.
-
-    ``threshold`` is the least probability of a class in a class map.
-    """
+    """Hold what was found in a frame; what several outputs need is computed once, when asked."""
 
     prepared: Prepared
     found: Instances | SemanticMap
-    threshold: float = 0.0
 
     @property
     def header(self) -> Header:
@@ -249,10 +245,13 @@ class Publishers:
             result.header, result.prepared.frame, result.id_image(), organized=options.organized)
 
     def _label_info_of(self, result: Result) -> Any:
-        names = tuple(result.found.class_names)
-        if self._label_info is None or not self._is_new('label_info', (names, result.threshold)):
+        found = result.found
+        if self._label_info is None or isinstance(found, Instances):
             return None
-        return label_info_message(self._label_info, result.header, names, result.threshold)
+        names, threshold = tuple(found.class_names), found.threshold
+        if not self._is_new('label_info', (names, threshold)):
+            return None
+        return label_info_message(self._label_info, result.header, names, threshold)
 
     def _is_new(self, topic: str, content: Any) -> bool:
         """Return whether a topic has not said this last: what it said is latched."""

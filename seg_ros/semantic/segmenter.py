@@ -17,6 +17,7 @@ from torch import Tensor, nn
 
 from seg_ros.backends import compile_network
 from seg_ros.backends.device import resolve_device
+from seg_ros.core.classes import BACKGROUND
 from seg_ros.core.frame import RgbdFrame
 from seg_ros.core.options import Options
 from seg_ros.core.results import SemanticMap
@@ -35,7 +36,6 @@ from seg_ros.semantic.options import SemanticOptions
 from seg_ros.semantic.winners import enlarged, winning_classes
 
 LOGGER = logging.getLogger(__name__)
-BACKGROUND = 'background'
 # Weights that do not tell the size of their images see frames as they come, up to this area.
 UNTOLD_SIZE = (640, 480)
 
@@ -118,7 +118,8 @@ class SemanticSegmenter:
             labels, confidence = winning_classes(found, frame.shape)
             if options.min_confidence > 0:
                 labels[confidence < options.min_confidence] = 0
-            result = SemanticMap(labels, self.class_names, refined, confidence)
+            result = SemanticMap(
+                labels, self.class_names, refined, confidence, options.min_confidence)
         timings['total'] = time.perf_counter() - started
         self.timings = timings
         return result

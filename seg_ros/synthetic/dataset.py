@@ -21,7 +21,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from seg_ros.core.classes import SUPPORT
+from seg_ros.core.classes import CLASSES_NAME, OPTIONS_NAME, SUPPORT
 from seg_ros.core.frame import CameraModel, RgbdFrame
 from seg_ros.core.io import FrameFolder, read_labels, write_atomically
 from seg_ros.synthetic.catalogue import CLASS_NAMES
@@ -213,7 +213,7 @@ def _versions() -> dict[str, str]:
 
 def _refuse_other(folder: Path, options: DatasetOptions) -> None:
     """Raise ValueError where the folder holds a data set that was begun with other options."""
-    begun = folder / 'options.json'
+    begun = folder / OPTIONS_NAME
     fixed = {key: value for key, value in asdict(options).items() if key != 'scenes'}
     mine = json.dumps(fixed | {'format': FORMAT_VERSION}, indent=1, sort_keys=True)
     if not begun.exists():
@@ -252,7 +252,7 @@ def generate(
     _refuse_other(out, options)
     if options.objects is not None:
         check_meshes(out, options.objects)
-    write_atomically(out / 'classes.json', json.dumps(list(CLASS_NAMES), indent=1).encode())
+    write_atomically(out / CLASSES_NAME, json.dumps(list(CLASS_NAMES), indent=1).encode())
     write = partial(write_scene, out, options)
     for index in _run(write, options.scenes, workers):
         if progress is not None:

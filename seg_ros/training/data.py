@@ -22,6 +22,7 @@ import torch
 from torch import Tensor
 from torch.utils.data import DataLoader, Dataset
 
+from seg_ros.core.classes import OPTIONS_NAME
 from seg_ros.core.io import COLOR_SUFFIXES, read_camera, read_color, read_depth, read_labels
 from seg_ros.networks.preprocessing import Preprocessing
 from seg_ros.training.options import DrawnTrainOptions, TrainOptions
@@ -42,7 +43,7 @@ _REFRESH_S = 30.0
 BAD_SHARE = 0.05
 _BAD_BEFORE_JUDGED = 5
 # What the generator leaves in a folder: its views are clean and get sensor noise.
-_MARKS = ('options.json', 'dataset.json')
+_MARKS = (OPTIONS_NAME, 'dataset.json')
 
 Batch = tuple[Tensor, Tensor, Tensor]
 BatchT = TypeVar('BatchT')

@@ -274,7 +274,7 @@ def classes_of_the_scene(names=('background', 'cup', 'wall')):
     """Return the scene with its boxes of class 1, the table's right half of class 2."""
     labels = np.minimum(scene_labels(), 1).astype(np.uint8)
     labels[(labels == 0) & (np.arange(WIDTH) >= WIDTH // 2)] = 2
-    return Result(result().prepared, SemanticMap(labels, names), 0.25)
+    return Result(result().prepared, SemanticMap(labels, names, threshold=0.25))
 
 
 def test_points_of_classes_are_all_but_the_background():
@@ -363,9 +363,10 @@ def test_a_result_of_classes_reaches_every_topic(monkeypatch):
     owner = publishers.Publishers(node, 'semantic', True)
     found = classes_of_the_scene()
     certain = np.full((HEIGHT, WIDTH), 0.5, np.float32)
-    found = Result(found.prepared, replace(found.found, confidence=certain), 0.25)
+    found = Result(found.prepared, replace(found.found, confidence=certain))
     for threshold in (0.25, 0.25, 0.5):
-        owner.publish(replace(found, threshold=threshold), NodeOptions(), answer=False)
+        owner.publish(replace(found, found=replace(found.found, threshold=threshold)),
+                      NodeOptions(), answer=False)
     counts = {name: len(sent) for name, sent in node.sent.items()}
     assert counts == {'label': 3, 'mask': 3, 'confidence': 3, 'points': 3, 'overlay': 3,
                       'class_names': 1, 'label_info': 2}  # what is latched is said once
