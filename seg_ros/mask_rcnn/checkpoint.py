@@ -13,7 +13,7 @@ from typing import Any
 
 from torch import Tensor
 from torch.nn import BatchNorm2d
-from torchvision.models import detection
+from torchvision.models import detection, get_weight
 from torchvision.models.detection import MaskRCNN
 from torchvision.models.detection.backbone_utils import resnet_fpn_backbone
 from torchvision.models.detection.transform import resize_boxes
@@ -64,13 +64,6 @@ def published_weights(name: str) -> Weights:
     FileNotFoundError says which file to put where when they cannot be downloaded.
     """
     return torchvision_weights(name, PUBLISHED[name], METHOD)
-
-
-def torch_entry(name: str) -> Any:
-    """Return torchvision's entry of published weights."""
-    from torchvision.models import get_weight
-
-    return get_weight(PUBLISHED[name])
 
 
 def detector_weights(name: str | Path) -> Weights:
@@ -215,7 +208,7 @@ def published_names(count: int) -> tuple[str, ...]:
     """Return COCO's names for its 91 classes, else numbers."""
     if count != COCO_CLASSES:
         return tuple(f'class {number}' for number in range(1, count))
-    return tuple(torch_entry('coco').meta['categories'][1:])
+    return tuple(get_weight(PUBLISHED['coco']).meta['categories'][1:])
 
 
 def _described(weights: Weights) -> dict[str, Any]:

@@ -12,6 +12,7 @@ from importlib import import_module
 from typing import Any
 
 from seg_ros.networks.preprocessing import Preprocessing
+from seg_ros.semantic.foreign import PUBLISHED
 from seg_ros.semantic.model import SemanticModel, SemanticNetwork
 
 # ImageNet's colours, as torchvision and the light trunk take them.
@@ -85,8 +86,7 @@ register(Architecture(
 register(Architecture(
     'deeplab', 'seg_ros.semantic.deeplab:build_deeplab', IMAGENET,
     'DeepLab: LargeFOV or ASPP (head) over VGG16 or MobileNetV2 (backbone)'))
-for _name in ('fcn_resnet50', 'fcn_resnet101', 'deeplabv3_resnet50', 'deeplabv3_resnet101',
-              'deeplabv3_mobilenet_v3_large', 'lraspp_mobilenet_v3_large'):
+for _name in PUBLISHED:
     register(Architecture(
         _name, f'seg_ros.semantic.torchvision_networks:{_name}', IMAGENET,
         f"torchvision's {_name}, colour only"))

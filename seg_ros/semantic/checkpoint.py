@@ -16,16 +16,12 @@ from torch import Tensor, nn
 
 from seg_ros.networks.preprocessing import Preprocessing
 from seg_ros.semantic.architectures import architecture_named, build_network
-from seg_ros.semantic.foreign import ForeignModel
+from seg_ros.semantic.foreign import PUBLISHED, ForeignModel
 from seg_ros.semantic.model import LEAST_SIDE, MOST_CLASSES, SemanticModel
 from seg_ros.weights import Weights, check_fit, load_strictly, load_weights, shipped_names
 
 METHOD = 'semantic'
 AUTO = 'auto'
-# Names of networks whose weights torchvision publishes, VOC's classes.
-PUBLISHED = (
-    'fcn_resnet50', 'fcn_resnet101', 'deeplabv3_resnet50', 'deeplabv3_resnet101',
-    'deeplabv3_mobilenet_v3_large', 'lraspp_mobilenet_v3_large')
 # What knows a layout of somebody else's, asked in this order: state -> ForeignModel or None.
 FOREIGN = (
     'seg_ros.semantic.fcn_checkpoint:foreign_fcn',

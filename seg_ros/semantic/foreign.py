@@ -17,6 +17,17 @@ VOC_CLASSES = (
     'cow', 'diningtable', 'dog', 'horse', 'motorbike', 'person', 'pottedplant', 'sheep', 'sofa',
     'train', 'tvmonitor')
 
+# Networks of torchvision, and what their published weights are called there: trained on images of
+# COCO with the classes of VOC.
+PUBLISHED = {
+    'fcn_resnet50': 'FCN_ResNet50_Weights.COCO_WITH_VOC_LABELS_V1',
+    'fcn_resnet101': 'FCN_ResNet101_Weights.COCO_WITH_VOC_LABELS_V1',
+    'deeplabv3_resnet50': 'DeepLabV3_ResNet50_Weights.COCO_WITH_VOC_LABELS_V1',
+    'deeplabv3_resnet101': 'DeepLabV3_ResNet101_Weights.COCO_WITH_VOC_LABELS_V1',
+    'deeplabv3_mobilenet_v3_large': 'DeepLabV3_MobileNet_V3_Large_Weights.COCO_WITH_VOC_LABELS_V1',
+    'lraspp_mobilenet_v3_large': 'LRASPP_MobileNet_V3_Large_Weights.COCO_WITH_VOC_LABELS_V1',
+}
+
 
 @dataclass(frozen=True, eq=False)
 class ForeignModel:

@@ -21,6 +21,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from seg_ros.networks.small_trunk import coordinates
+from seg_ros.semantic.class_groups import IGNORED
 from seg_ros.semantic.model import SemanticNetwork
 
 if TYPE_CHECKING:
@@ -31,7 +32,6 @@ FEATURES = ('color0', 'color1', 'color2', 'depth_m', 'has_depth', 'u', 'v')
 _DEPTH, _HAS_DEPTH = FEATURES.index('depth_m'), FEATURES.index('has_depth')
 HIDDEN = (32, 32)
 MOST_HIDDEN = 4096  # what a file may ask for
-IGNORE = 255
 _NEVER = -1e4  # the logit of a class that no sample has
 
 
@@ -103,7 +103,7 @@ def sample_pixels(
     """
     features = pixel_features(color[None], xyz[None])[0].flatten(1).T.numpy()
     truth = classes.flatten().numpy().astype(np.int64)
-    known = np.flatnonzero(truth != IGNORE)
+    known = np.flatnonzero(truth != IGNORED)
     chosen = rng.choice(known, min(count, len(known)), replace=False)
     return PixelSamples(features[chosen], truth[chosen])
 

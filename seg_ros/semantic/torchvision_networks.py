@@ -14,20 +14,10 @@ from torchvision.models import segmentation
 
 from seg_ros.networks.published import torchvision_weights
 from seg_ros.semantic.architectures import IMAGENET
-from seg_ros.semantic.foreign import ForeignModel, numbered_classes
+from seg_ros.semantic.foreign import PUBLISHED, ForeignModel, numbered_classes
 from seg_ros.semantic.model import SemanticNetwork
 from seg_ros.weights import Weights
 
-# The networks, and what their published weights are called in torchvision: trained on images of
-# COCO with the classes of VOC.
-PUBLISHED = {
-    'fcn_resnet50': 'FCN_ResNet50_Weights.COCO_WITH_VOC_LABELS_V1',
-    'fcn_resnet101': 'FCN_ResNet101_Weights.COCO_WITH_VOC_LABELS_V1',
-    'deeplabv3_resnet50': 'DeepLabV3_ResNet50_Weights.COCO_WITH_VOC_LABELS_V1',
-    'deeplabv3_resnet101': 'DeepLabV3_ResNet101_Weights.COCO_WITH_VOC_LABELS_V1',
-    'deeplabv3_mobilenet_v3_large': 'DeepLabV3_MobileNet_V3_Large_Weights.COCO_WITH_VOC_LABELS_V1',
-    'lraspp_mobilenet_v3_large': 'LRASPP_MobileNet_V3_Large_Weights.COCO_WITH_VOC_LABELS_V1',
-}
 _LRASPP = 'lraspp_mobilenet_v3_large'
 # An entry that a network's head, and its trunk, have and the others have not.
 _HEADS = {
