@@ -297,7 +297,7 @@ class PlannedBatches(Dataset[Batch]):
     def _samples(self, plan: BatchPlan, count: int, rng: np.random.Generator) -> list[Sample]:
         """Return variations of one random view."""
         view = self._reading.first_readable(lambda: self.views.random(rng))
-        noisy = with_sensor_noise(view, rng) if view.clean else view
+        noisy = with_sensor_noise(view, rng)
         return [training_sample(noisy, plan.kind, (plan.width, plan.height), self.options,
                                 self.preprocessing, rng) for _ in range(count)]
 
@@ -330,7 +330,8 @@ class BadViews:
 class DrawnBatches(Dataset[BatchT], Generic[ItemT, SampleT, BatchT]):
     """Turn steps into batches of views drawn at random; each process of a team reads its share.
 
-    What is made of a view, ``sample`` of the heir says, what of samples, ``joined``.
+    What is made of a view, ``sample`` of the heir says, what of samples, ``joined``; ``seen`` is
+    done once a view, whatever is made of it.
     """
 
     def __init__(
@@ -344,6 +345,10 @@ class DrawnBatches(Dataset[BatchT], Generic[ItemT, SampleT, BatchT]):
                 f'a batch of {options.batch} samples, {options.samples_per_view} of a view, '
                 f'cannot be shared by {self.team.size} processes: choose a multiple of '
                 f'{self.team.size * options.samples_per_view}')
+
+    def seen(self, item: ItemT, rng: np.random.Generator) -> ItemT:
+        """Return a view as a camera sees it; reading and noise cost more than a variation."""
+        raise NotImplementedError
 
     def sample(self, item: ItemT, rng: np.random.Generator) -> SampleT:
         """Return a random variation of a view."""
@@ -360,7 +365,7 @@ class DrawnBatches(Dataset[BatchT], Generic[ItemT, SampleT, BatchT]):
         samples: list[SampleT] = []
         for turn in turns[self.team.rank::self.team.size]:
             rng = np.random.default_rng([self.options.seed, step, turn])
-            item = self._bad.first_readable(partial(self.views.random, rng))
+            item = self.seen(self._bad.first_readable(partial(self.views.random, rng)), rng)
             samples += [self.sample(item, rng) for _ in range(self.options.samples_per_view)]
         return self.joined(samples)
 

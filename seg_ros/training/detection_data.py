@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -29,7 +30,7 @@ from seg_ros.training.detection_samples import (
     whole_sample,
 )
 from seg_ros.training.parallel import Team
-from seg_ros.training.samples import View
+from seg_ros.training.samples import View, with_sensor_noise
 
 ANY_CLASS = ('object',)
 # Images (B, 6, h, w) and torchvision's targets of each.
@@ -151,6 +152,10 @@ class DetectionBatches(DrawnBatches[Objects, DetectionSample, DetectionBatch]):
         """Keep what is needed to read; ValueError for a batch the team cannot share evenly."""
         super().__init__(sources, options, team)
         self.preprocessing = preprocessing
+
+    def seen(self, item: Objects, rng: np.random.Generator) -> Objects:
+        """Return the view with a sensor's noise where it is clean."""
+        return replace(item, view=with_sensor_noise(item.view, rng))
 
     def sample(self, item: Objects, rng: np.random.Generator) -> DetectionSample:
         """Return a random variation of a view."""

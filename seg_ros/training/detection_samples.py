@@ -22,7 +22,6 @@ from seg_ros.training.samples import (
     chosen_box,
     resampled,
     varied,
-    with_sensor_noise,
 )
 from seg_ros.unseen.focus import box_of
 
@@ -90,9 +89,8 @@ def detection_sample(
 ) -> DetectionSample:
     """Return a random variation of a view: part, scale, mirror, colours, lost inputs."""
     size = options.width, options.height
-    view = with_sensor_noise(objects.view, rng) if objects.view.clean else objects.view
-    box = chosen_box(view, size, options, rng)
-    cut, mirrored = varied(view, box, size, rng)
+    box = chosen_box(objects.view, size, options, rng)
+    cut, mirrored = varied(objects.view, box, size, rng)
     masks = cut_masks(objects.masks, box, size, mirrored)
     color, depth = shown_inputs(options, rng.random(), bool(np.isfinite(cut.depth_m).any()))
     image = stacked_input(cut, preprocessing, color=color, depth=depth)

@@ -43,10 +43,12 @@ Sample = tuple[npt.NDArray[np.float32], npt.NDArray[np.float32], npt.NDArray[np.
 
 
 def with_sensor_noise(view: View, rng: np.random.Generator) -> View:
-    """Return the view as a depth camera might see it; drawn anew at each call."""
+    """Return a clean view as a depth camera might see it, drawn anew at each call; others stay."""
+    if not view.clean:
+        return view
     depth = corrupt_depth(
         view.depth_m, view.labels, view.camera, rng, model='random', color=view.color)
-    return replace(view, depth_m=depth)
+    return replace(view, depth_m=depth, clean=False)
 
 
 def resampled(

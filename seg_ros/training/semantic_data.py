@@ -23,7 +23,7 @@ from seg_ros.semantic.class_groups import IGNORED, ClassGroups, groups_for
 from seg_ros.training.data import DrawnBatches, Joined, ViewFolder, ViewSet
 from seg_ros.training.detection_samples import camera_or_any
 from seg_ros.training.parallel import Team
-from seg_ros.training.samples import View
+from seg_ros.training.samples import View, with_sensor_noise
 from seg_ros.training.semantic_options import SemanticTrainOptions
 from seg_ros.training.semantic_samples import (
     ClassView,
@@ -183,6 +183,10 @@ class SemanticBatches(DrawnBatches[ClassView, SemanticSample, SemanticBatch]):
         """Keep what is needed to read; ValueError for a batch the team cannot share evenly."""
         super().__init__(sources, options, team)
         self.preprocessing, self.uses_depth = preprocessing, uses_depth
+
+    def seen(self, item: ClassView, rng: np.random.Generator) -> ClassView:
+        """Return the view with a sensor's noise where it is clean."""
+        return replace(item, view=with_sensor_noise(item.view, rng))
 
     def sample(self, item: ClassView, rng: np.random.Generator) -> SemanticSample:
         """Return a random variation of a view."""

@@ -19,7 +19,6 @@ from seg_ros.training.samples import (
     chosen_box,
     resampled,
     varied,
-    with_sensor_noise,
 )
 from seg_ros.training.semantic_options import SemanticTrainOptions
 
@@ -55,9 +54,8 @@ def semantic_sample(
             'border_weights and part_touching need instances: NAME-labels.png, or '
             'SegmentationObject of VOC')
     size = options.width, options.height
-    view = with_sensor_noise(item.view, rng) if item.view.clean else item.view
-    box = chosen_box(view, size, options, rng)
-    cut, _ = varied(replace(view, labels=joint_labels(item)), box, size, rng)
+    box = chosen_box(item.view, size, options, rng)
+    cut, _ = varied(replace(item.view, labels=joint_labels(item)), box, size, rng)
     classes, instances = taken_apart(cut.labels)
     color, xyz = input_arrays(cut.color, cut.depth_m, cut.camera, preprocessing)
     drop = rng.random()

@@ -325,3 +325,16 @@ def test_the_loss_equals_a_loop():
     assert torch.allclose(pixel_loss(logits, classes, of_classes, borders), total)
     assert torch.allclose(pixel_loss(logits, classes), plain)
     assert pixel_loss(logits[2:], classes[2:]) == 0
+
+
+def test_the_samples_of_a_view_share_its_noise(data, monkeypatch):
+    called = []
+
+    def counted(depth_m, *args, **kwargs):
+        called.append(1)
+        return depth_m
+
+    monkeypatch.setattr('seg_ros.training.samples.corrupt_depth', counted)
+    sources = ClassSources([open_class_source(data, 'train', 'always')])
+    batches(sources, OPTIONS.replaced(batch=6, samples_per_view=3))[0]
+    assert len(called) == 2
