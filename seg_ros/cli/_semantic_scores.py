@@ -31,6 +31,7 @@ from seg_ros.evaluation.semantic_folder import (
 )
 from seg_ros.evaluation.semantic_metrics import MEASURES
 from seg_ros.evaluation.sources import Camera, CameraFolder
+from seg_ros.semantic.class_groups import ClassGroups
 
 _HEADS = ('accuracy', 'mean IU', 'object IU')
 _OTHERS = ('failures', 'pictures', 'robustness', 'markdown')
@@ -42,9 +43,9 @@ def score_classes(args: argparse.Namespace) -> int:
     frames = open_class_frames(args.folder, args.split)
     seen = CameraFolder(
         frames, Camera(args.sensor, args.noise_seed, args.blank), args.frames)
-    predict, setting = _predictor(args, seen)
+    predict, setting, trained = _predictor(args, seen)
     found = evaluate_classes(
-        frames, seen.names, predict, args.classes, _shown(seen.names))
+        frames, seen.names, predict, args.classes, _shown(seen.names), trained)
     print(*table(found), sep='\n')
     for name, reason in found.failed.items():
         print(f'{name}: {reason}', file=sys.stderr)
@@ -65,12 +66,12 @@ def _refuse_others(args: argparse.Namespace) -> None:
 
 def _predictor(
     args: argparse.Namespace, frames: CameraFolder
-) -> tuple[PredictClasses, dict[str, Any]]:
-    """Return what gives classes by NAME, and the setting, ready for JSON."""
+) -> tuple[PredictClasses, dict[str, Any], ClassGroups | None]:
+    """Return what gives classes by NAME, the setting, ready for JSON, and the weights' groups."""
     if args.predictions:
         names = read_class_names(args.predictions / CLASSES_NAME)
         setting = {'predictions': str(args.predictions), 'versions': package_versions()}
-        return lambda name: _stored(args.predictions, name, names), setting
+        return lambda name: _stored(args.predictions, name, names), setting, None
     segmenter = load_segmenter(args)
 
     def predict(name: str) -> SemanticMap:
@@ -80,7 +81,8 @@ def _predictor(
         return result
 
     seen = {'sensor': args.sensor, 'noise_seed': args.noise_seed, 'blank': args.blank}
-    return predict, {**describe_run(args, segmenter), 'frames_as_seen': seen}
+    setting = {**describe_run(args, segmenter), 'frames_as_seen': seen}
+    return predict, setting, getattr(segmenter, 'class_groups', None)
 
 
 def _stored(folder: Path, name: str, names: Sequence[str]) -> SemanticMap:

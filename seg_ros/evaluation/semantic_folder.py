@@ -15,7 +15,7 @@ import numpy.typing as npt
 from seg_ros.core.results import SemanticMap
 from seg_ros.evaluation.class_truth import ClassFrames
 from seg_ros.evaluation.semantic_metrics import SemanticScores
-from seg_ros.semantic.class_groups import groups_of_model
+from seg_ros.semantic.class_groups import ClassGroups, groups_of_model
 
 PredictClasses = Callable[[str], SemanticMap]
 # Of a frame: pixel_accuracy, mean_iu, object_iu; None is undefined or not known.
@@ -51,12 +51,14 @@ class ClassScore:
 class _Judge:
     """Score predictions that have the classes of the first; the data's are grouped alike."""
 
-    def __init__(self, frames: ClassFrames, choice: str, names: Sequence[str]) -> None:
+    def __init__(
+        self, frames: ClassFrames, choice: str, names: Sequence[str], trained: ClassGroups | None
+    ) -> None:
         self.scores = SemanticScores(names)
         self._table: npt.NDArray[np.uint8] | None = None
         if frames.class_names:
-            self._table = groups_of_model(choice, names).numbers(
-                frames.class_names, 'the data set')
+            groups = trained if trained and choice == 'auto' else groups_of_model(choice, names)
+            self._table = groups.numbers(frames.class_names, 'the data set')
 
     def figures(self, truth: Truth, predicted: SemanticMap) -> FrameFigures:
         """Take in a frame; ValueError for a prediction of other classes or another size."""
@@ -76,10 +78,12 @@ class _Judge:
 def evaluate_classes(
     frames: ClassFrames, names: Sequence[str], predict: PredictClasses, choice: str = 'auto',
     report: Callable[[str, FrameFigures], None] = lambda name, figures: None,
+    trained: ClassGroups | None = None,
 ) -> ClassScore:
     """Score ``predict(NAME)`` for the named frames that have classes or objects.
 
-    ``choice`` says which names of the data are one class, see ``groups_of_model``. A frame whose
+    ``choice`` says which names of the data are one class, see ``groups_of_model``; with 'auto'
+    ``trained``, those that the weights were trained with, go first. A frame whose
     files or prediction are bad is kept under ``failed`` with its reason. ValueError where no frame
     has a truth, and where names of classes don't match those of the prediction.
     """
@@ -96,7 +100,7 @@ def evaluate_classes(
             found.failed[name] = str(error)
             continue
         if judge is None:  # names that don't match are no matter of one frame
-            judge = _Judge(frames, choice, predicted.class_names)
+            judge = _Judge(frames, choice, predicted.class_names, trained)
             found.scores = judge.scores
         try:
             found.frames[name] = judge.figures(truth, predicted)

@@ -16,6 +16,7 @@ from torch import Tensor, nn
 
 from seg_ros.networks.preprocessing import Preprocessing
 from seg_ros.semantic.architectures import architecture_named, build_network
+from seg_ros.semantic.class_groups import ClassGroups
 from seg_ros.semantic.foreign import PUBLISHED, ForeignModel
 from seg_ros.semantic.model import LEAST_SIDE, MOST_CLASSES, SemanticModel
 from seg_ros.weights import Weights, check_fit, load_strictly, load_weights, shipped_names
@@ -37,11 +38,13 @@ class LoadedModel:
     """Hold a model in eval mode, the (w, h) of the images that it was trained on and its file.
 
     ``input_size`` is None where weights do not tell it: the network sees frames as they come.
+    ``class_groups`` are the names of the data that each class stood for in training, if known.
     """
 
     model: SemanticModel
     input_size: tuple[int, int] | None
     path: Path
+    class_groups: ClassGroups | None = None
 
 
 def metadata_of(model: SemanticModel, input_size: tuple[int, int], **more: Any) -> dict[str, Any]:
@@ -122,7 +125,24 @@ def _own_model(weights: Weights) -> LoadedModel:
     model = _random_model(weights)
     load_strictly(model, weights.state, str(weights.path))
     width, height = config['input_size']
-    return LoadedModel(model, (width, height), weights.path)
+    return LoadedModel(model, (width, height), weights.path, _class_groups(weights))
+
+
+def _class_groups(weights: Weights) -> ClassGroups | None:
+    """Return what each class stands for; None where the metadata do not tell it."""
+    members = weights.metadata.get('class_groups')
+    if members is None:
+        return None
+    names = weights.metadata['config']['class_names']
+    if not isinstance(members, dict) or list(members) != names or not all(
+            isinstance(group, list) and all(isinstance(name, str) for name in group)
+            for group in members.values()):
+        raise ValueError(f'{weights.path}: class_groups of its metadata is {members!r}, a list of '
+                         f'names for each of {", ".join(names)} is accepted')
+    try:
+        return ClassGroups({name: tuple(group) for name, group in members.items()})
+    except ValueError as error:
+        raise ValueError(f'{weights.path}: class_groups of its metadata: {error}') from None
 
 
 def _random_model(weights: Weights) -> SemanticModel:

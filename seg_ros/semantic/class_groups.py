@@ -19,12 +19,11 @@ _IGNORED_KEY = 'ignored'
 COARSE: dict[str, tuple[str, ...]] = {
     'background': ('background',),
     'table': ('table',),
-    'box': ('box', 'carton'),
+    'box': ('box', 'carton', 'book', 'phone'),
     'can': ('can', 'tin'),
     'bottle': ('bottle', 'jar'),
     'bowl': ('bowl', 'plate', 'pan', 'basket'),
     'cup': ('cup', 'mug', 'pitcher'),
-    'book': ('book', 'phone'),
     'tool': ('hammer', 'drill', 'scissors', 'pen', 'cutlery'),
     'fruit': ('fruit', 'banana'),
     'other': ('block', 'superquadric', 'roll', 'compound', 'mesh'),

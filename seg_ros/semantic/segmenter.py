@@ -47,7 +47,8 @@ Refine = Callable[[Probabilities, RgbdFrame], Probabilities]
 class SemanticSegmenter:
     """Give every pixel a class by a semantic network; built by ``load_semantic``.
 
-    ``network`` and ``weights_path`` tell what was chosen by 'auto' and 'default'.
+    ``network`` and ``weights_path`` tell what was chosen by 'auto' and 'default', ``class_groups``
+    which names of data each class stands for, None where the weights do not tell.
     ``options`` may be replaced at any time and hold from the next frame on; ``timings`` has the
     seconds of the last frame: preprocess, network, refine (where there is one), labels, total.
     One thread at a time may call ``segment``.
@@ -67,7 +68,7 @@ class SemanticSegmenter:
         self._model: SemanticModel = loaded.model
         self._input_size, self._run, self._refine = loaded.input_size, run, refine
         self.device = device
-        self.class_names = loaded.model.class_names
+        self.class_names, self.class_groups = loaded.model.class_names, loaded.class_groups
         self.network, self.weights_path = loaded.model.architecture, loaded.path
         self.needs_depth = loaded.model.uses_depth
         self.timings: dict[str, float] = {}

@@ -15,6 +15,7 @@ from seg_ros.core.io import read_classes, write_color, write_labels
 from seg_ros.core.results import SemanticMap
 from seg_ros.evaluation.class_truth import VocFolder, open_class_frames
 from seg_ros.evaluation.semantic_folder import evaluate_classes
+from seg_ros.semantic.class_groups import ClassGroups
 from seg_ros.semantic.foreign import VOC_CLASSES
 
 CLASSES = np.array([[0, 1, 2], [2, 255, 1]], np.uint8)
@@ -123,9 +124,9 @@ NAMES = ('background', 'cup', 'can', 'table')  # in another order than the data'
 RIGHT = np.array([[0, 2, 1], [1, 0, 2]], np.int32)
 
 
-def scored(folder, predict, choice='auto'):
+def scored(folder, predict, choice='auto', **kwargs):
     frames = open_class_frames(folder, '')
-    return evaluate_classes(frames, frames.names, predict, choice)
+    return evaluate_classes(frames, frames.names, predict, choice, **kwargs)
 
 
 def test_classes_are_matched_by_name_and_what_they_stand_for(folder):
@@ -139,6 +140,16 @@ def test_classes_are_matched_by_name_and_what_they_stand_for(folder):
     assert [row['pixels'] for row in summary['classes']] == [2, 4, 4, 0]
     assert summary['classes'][3]['iu'] is None
     assert summary['object_iu'] == (4 + 4 + 2) / (4 + 4 + 4)
+
+
+@pytest.mark.parametrize(('choice', 'accuracy'), [('auto', 0.0), ('coarse', 1.0)])
+def test_weights_say_what_their_classes_stand_for_unless_asked_otherwise(
+        folder, choice, accuracy):
+    trained = ClassGroups({
+        'background': ('background',), 'cup': ('tin',), 'can': ('mug',), 'table': ()})
+    found = scored(folder, lambda name: SemanticMap(RIGHT, NAMES), choice, trained=trained)
+    of_objects = {row['name']: row['accuracy'] for row in found.as_dict()['semantic']['classes']}
+    assert of_objects['cup'] == of_objects['can'] == accuracy
 
 
 def test_frames_that_cannot_be_scored_are_told(folder):

@@ -44,6 +44,15 @@ def test_what_is_saved_is_loaded(tmp_path):
             loaded.model(color, color), model(color, color), atol=2e-2)  # saved in float16
 
 
+def test_what_the_classes_stood_for_is_known(tmp_path):
+    groups = {name: [name, f'{name}ish'] for name in NAMES}
+    path = write_model(tmp_path / 'x.safetensors', metadata={**changed(), 'class_groups': groups})
+    loaded = load_model(load_weights(path, method='semantic'))
+    assert loaded.class_groups.members == {name: tuple(group) for name, group in groups.items()}
+    plain = write_model(tmp_path / 'plain.safetensors', metadata=changed())
+    assert load_model(load_weights(plain, method='semantic')).class_groups is None
+
+
 def test_metadata_are_json_and_say_everything():
     metadata = metadata_of(tiny_model(stride=4), (96, 64), trained_on='scenes')
     assert json.loads(json.dumps(metadata)) == metadata
@@ -73,6 +82,9 @@ def test_metadata_are_json_and_say_everything():
     (changed(fusion='add'), "'fusion', .*needed are class_names, input_size, network, prepr"),
     ({**changed(), 'architecture': 'huge'}, "network 'huge' is unknown; known are .*tiny"),
     ({**changed(), 'config': 'none'}, 'config of its metadata has str'),
+    ({**changed(), 'class_groups': {'cup': ['mug']}}, "class_groups of its metadata is {'cup'"),
+    ({**changed(), 'class_groups': dict.fromkeys(NAMES, 'x')}, 'a list of names for each of'),
+    ({**changed(), 'class_groups': {name: ['x'] for name in NAMES}}, 'listed more than once'),
     ({**changed(), 'method': 'mask_rcnn'}, 'holds weights of mask_rcnn, not of semantic'),
 ])
 def test_metadata_amiss_name_the_file_and_the_fault(tmp_path, metadata, message):
