@@ -19,11 +19,10 @@ from seg_ros.semantic.deeplab_vgg import (
     VggTrunk,
     load_convolutions,
     load_thinned,
-    read_vgg16,
 )
 from seg_ros.semantic.light import LightTrunk
 from seg_ros.semantic.model import SemanticNetwork
-from seg_ros.semantic.vgg16 import initialise
+from seg_ros.semantic.vgg16 import initialise, read_vgg16
 
 # The rates of fc6 in each branch, for features of output stride 8.
 RATES = {'large_fov': (12,), 'aspp_s': (2, 4, 8, 12), 'aspp_l': (6, 12, 18, 24)}

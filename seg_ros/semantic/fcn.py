@@ -6,13 +6,16 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 from torch import Tensor, nn
 
-from seg_ros.semantic.fcn_trunks import Trunk, build_trunk
+from seg_ros.semantic.architectures import IMAGENET
+from seg_ros.semantic.fcn_trunks import PUBLISHED, ClassifierTrunk, Trunk, build_trunk
 from seg_ros.semantic.model import SemanticNetwork
 from seg_ros.semantic.upsampling import cropped
+from seg_ros.semantic.vgg16 import read_vgg16
 from seg_ros.weights.strict import load_strictly
 
 # The layers that enlarge scores, as in the published files; the last leads to the image's size.
@@ -94,6 +97,20 @@ class Fcn(SemanticNetwork):
     def parameter_groups(self, weight_decay: float = WEIGHT_DECAY) -> list[dict[str, Any]]:
         """Return the published groups, see ``parameter_groups``."""
         return parameter_groups(self, weight_decay)
+
+    def load_imagenet(self, path: Path) -> None:
+        """Start from a checkpoint of ImageNet: VGG16's, MobileNetV2's on the light trunk.
+
+        Of torchvision's vgg16 all but the last layer is taken, and colours as it takes them.
+        ValueError for AlexNet, of which no checkpoint has the grouped layers, and other files.
+        """
+        if not isinstance(self.trunk, ClassifierTrunk):
+            super().load_imagenet(path)
+            return
+        if self.trunk.published is not PUBLISHED['vgg16']:
+            raise ValueError('backbone alexnet starts from random weights alone: leave it out')
+        self.trunk.load_layers(read_vgg16(path))
+        self.preprocessing = IMAGENET
 
     def start_from(self, coarser: Mapping[str, Tensor]) -> None:
         """Take the weights of a network of a coarser stride; new layers stay as they are.

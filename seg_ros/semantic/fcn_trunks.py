@@ -77,6 +77,7 @@ class ClassifierTrunk(nn.Module):
             nn.Sequential(nn.Flatten(), *connected.values()), (widths[-1], size, size))
         for name, layer in (*features.items(), *zip(connected, converted, strict=True)):
             self.add_module(name, layer)
+        self.published = published
         self.skips, self.crops = tuple(published.skips), published.crops
         self.score_channels = (*(widths[stage] for stage in published.skips.values()), fc_width)
         self.odd_kernels = published.odd_kernels
@@ -96,23 +97,19 @@ class ClassifierTrunk(nn.Module):
         layer = BilinearDeconvolution(classes, 2 * stride - self.odd_kernels, stride)
         return layer.requires_grad_(not last)
 
-    def load_classifier(self, classifier: nn.Module, input_shape: tuple[int, int, int]) -> None:
-        """Copy the weights of a trained classifier, such as torchvision's vgg16.
+    def load_layers(self, layers: Sequence[tuple[Tensor, Tensor]]) -> None:
+        """Copy weight and bias of every convolution of a trained classifier, in their order.
 
-        ``input_shape`` (C, H, W) is that of its training images. Its last layer, which knows
-        other classes, is left out. Raises ValueError where it cannot be converted or has other
-        shapes.
+        The fully connected ones come as convolutions too. ValueError for other shapes.
         """
-        converted = convolutionalize(classifier, input_shape)
-        found, own = ([part for part in network.modules() if isinstance(part, nn.Conv2d)]
-                      for network in (converted, self))
-        shapes, needed = ([tuple(part.weight.shape) for part in parts]
-                          for parts in (found[:-1], own))
-        if shapes != needed:
+        own = [part for part in self.modules() if isinstance(part, nn.Conv2d)]
+        found, needed = ([tuple(weight.shape) for weight in weights] for weights in (
+            (weight for weight, _ in layers), (part.weight for part in own)))
+        if found != needed:
             raise ValueError(
-                f'the classifier has convolutions of other shapes: {shapes}, needed {needed}')
-        for part, source in zip(own, found, strict=False):
-            part.load_state_dict(source.state_dict())
+                f'the classifier has layers of other shapes: {found}, needed {needed}')
+        for part, (weight, bias) in zip(own, layers, strict=True):
+            part.load_state_dict({'weight': weight, 'bias': bias})
 
 
 class LightFcnTrunk(LightTrunk):

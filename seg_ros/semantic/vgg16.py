@@ -7,11 +7,13 @@ from __future__ import annotations
 
 from collections import OrderedDict
 from collections.abc import Sequence
+from pathlib import Path
 from typing import TypeVar
 
-from torch import nn
+from torch import Tensor, nn
 
 from seg_ros.networks.small_trunk import MOST_CHANNELS
+from seg_ros.weights import load_weights
 
 WIDTHS = (64, 128, 256, 512, 512)
 DEPTHS = (2, 2, 3, 3, 3)
@@ -80,3 +82,23 @@ def initialise(module: Module) -> Module:
             if part.bias is not None:
                 nn.init.zeros_(part.bias)
     return module
+
+
+def read_vgg16(path: str | Path) -> list[tuple[Tensor, Tensor]]:
+    """Return weight and bias of VGG16's layers conv1_1 to conv5_3, fc6 and fc7, in this order.
+
+    Any names are taken whose order is that of the layers, as in torchvision's vgg16; the last
+    layer is left out. fc6 comes as a convolution (4096, 512, 7, 7), fc7 as (4096, 4096, 1, 1).
+    Raises ValueError for other layers.
+    """
+    values = list(load_weights(path, method='semantic').state.values())
+    layers = list(zip(values[::2], values[1::2], strict=False))[:sum(DEPTHS) + 2]
+    whole = len(layers) == sum(DEPTHS) + 2 and all(
+        weight.ndim >= 2 and bias.shape == weight.shape[:1] for weight, bias in layers)
+    if not whole or layers[-2][0].shape[1:] != (49 * len(layers[-3][0]),):
+        raise ValueError(
+            f"{path} is no VGG16: its layers have other shapes; give torchvision's vgg16 "
+            'checkpoint')
+    (fc6, fc6_bias), (fc7, fc7_bias) = layers[-2:]
+    return [*layers[:-2], (fc6.view(len(fc6), -1, 7, 7), fc6_bias),
+            (fc7[:, :, None, None], fc7_bias)]

@@ -29,8 +29,8 @@ class SemanticTrainOptions(DrawnTrainOptions):
         '{}', 'configuration of the network, a YAML or JSON mapping: {backbone: light, fusion: '
         'add, output_stride: 8}; what there is depends on the network')
     backbone_weights: str = option(
-        '', 'checkpoint that the backbone starts from: of the light one that of mobilenet_v2, '
-        'trained on ImageNet')
+        '', 'checkpoint of ImageNet that the backbone starts from: of light that of mobilenet_v2, '
+        'of vgg16 that of vgg16, both as torchvision has them')
     partial_init: bool = option(
         False, 'with --init: take what fits of other weights, a coarser stage of FCN or other '
         'classes, and start the rest anew')

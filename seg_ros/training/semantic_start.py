@@ -72,6 +72,7 @@ def new_model(options: SemanticTrainOptions, data: ClassSources) -> tuple[Semant
         raise ValueError(
             f'backbone_weights {path}, network {model.architecture} {model.config}: {error}'
         ) from error
+    model.preprocessing = model.network.preprocessing or model.preprocessing
     return model, f'backbone: {path.name}'
 
 

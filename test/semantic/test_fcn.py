@@ -203,7 +203,7 @@ def test_only_weights_of_a_coarser_network_start_one(coarse, fine, message):
 
 
 @torch.no_grad()
-def test_vgg16_starts_from_a_classifier_of_torchvision():
+def test_vgg16_starts_from_a_classifier_of_torchvision(tmp_path):
     widths, fc_width = SMALL['widths'], SMALL['fc_width']
     cfg = [width for stage, depth in zip(widths, (2, 2, 3, 3, 3), strict=True)
            for width in [stage] * depth + ['M']]
@@ -213,15 +213,22 @@ def test_vgg16_starts_from_a_classifier_of_torchvision():
     model.classifier = nn.Sequential(
         nn.Linear(widths[-1] * 49, fc_width), nn.ReLU(), nn.Dropout(),
         nn.Linear(fc_width, fc_width), nn.ReLU(), nn.Dropout(), nn.Linear(fc_width, 1000))
-    trunk = ClassifierTrunk(PUBLISHED['vgg16'], widths, fc_width).eval()
-    trunk.load_classifier(model.eval(), (3, 224, 224))
-    trunk.conv1_1.padding = (1, 1)
+    torch.save(model.state_dict(), tmp_path / 'vgg16.pth')
+    network = build_network('fcn8s', CLASSES, **SMALL).eval()
+    assert network.preprocessing == CAFFE
+    network.load_imagenet(tmp_path / 'vgg16.pth')
+    assert network.preprocessing == IMAGENET
+    network.trunk.conv1_1.padding = (1, 1)
     image = torch.randn(1, 3, 224, 224)
-    hidden = model.classifier[:6](model.features(image).flatten(1))
+    hidden = model.eval().classifier[:6](model.features(image).flatten(1))
     assert hidden.abs().max() > 1e-3
-    torch.testing.assert_close(trunk(image, image)[-1][:, :, 0, 0], hidden, atol=1e-5, rtol=0)
+    found = network.trunk(image, image)[-1][:, :, 0, 0]
+    torch.testing.assert_close(found, hidden, atol=1e-3, rtol=1e-3)
     with pytest.raises(ValueError, match='other shapes'):
-        ClassifierTrunk(PUBLISHED['vgg16'], widths, 7).load_classifier(model, (3, 224, 224))
+        build_network('fcn8s', CLASSES, **{**SMALL, 'fc_width': 7}).load_imagenet(
+            tmp_path / 'vgg16.pth')
+    with pytest.raises(ValueError, match='alexnet starts from random weights alone'):
+        network_of('alexnet 32s').load_imagenet(tmp_path / 'vgg16.pth')
 
 
 REFUSED = [

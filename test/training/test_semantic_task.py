@@ -13,7 +13,7 @@ import torch
 from semantic_parts import NAMES, OPTIONS, write_set
 
 from seg_ros.cli import main
-from seg_ros.semantic.architectures import build_model
+from seg_ros.semantic.architectures import CAFFE, build_model
 from seg_ros.semantic.checkpoint import load_model, metadata_of
 from seg_ros.semantic.light import LightTrunk
 from seg_ros.training import semantic_start
@@ -182,10 +182,12 @@ def test_a_backbone_of_its_own_is_filled_by_its_network(data, tmp_path, monkeypa
     def fill(network, path):
         with torch.no_grad():
             network.color.bias.fill_(len(path.name))
+        network.preprocessing = CAFFE
 
     monkeypatch.setattr('semantic_parts.TinyNetwork.load_imagenet', fill)
     made = trainer(OPTIONS.replaced(backbone_weights='x/vgg.pth'), data, tmp_path)
     assert (made.network.network.color.bias == 7).all()
+    assert made.network.preprocessing == CAFFE
 
 
 @pytest.mark.slow
