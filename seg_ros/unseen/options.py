@@ -17,9 +17,9 @@ class UnseenOptions(Options):
     fusion: str = option(
         'auto',
         'how colour and depth join in the network; auto: as the weights say. Of the '
-        'default weights color and depth take those made for them. A published checkpoint does '
-        'not say it: its two branches are add unless cat is given, one branch needs '
-        'color or depth',
+        'default weights color takes those made for it, depth the default ones without a look at '
+        'colour. A published checkpoint does not say it: its two branches are add unless cat is '
+        'given, one branch needs color or depth',
         choices=('auto', 'add', 'cat', 'early', 'color', 'depth'), live=False,
     )
     input_scale: float = option(

@@ -7,14 +7,14 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from seg_ros.backends import compile_network
 from seg_ros.backends.device import resolve_device
@@ -47,8 +47,10 @@ SHIFT_DEFAULTS = {
 }
 # Crops that go through the network at once: more save little and take memory.
 ZOOM_BATCH = 8
-# The fusions of which weights of their own ship: the default ones where they are asked for.
-ONE_SIDED = ('color', 'depth')
+# The fusion of which weights of its own ship: the default ones where it is asked for.
+COLOR_ONLY = 'color'
+# Of the default weights, trained to do without colour now and then: they see none.
+DEPTH_ONLY = 'depth'
 
 
 @dataclass(frozen=True, eq=False)
@@ -244,8 +246,7 @@ def load_unseen(
         raise ValueError(f'options must be UnseenOptions, got {type(chosen).__name__}')
     place = resolve_device(device)
     fusion = None if chosen.fusion == 'auto' else chosen.fusion
-    name = fusion if fusion in ONE_SIDED and str(weights) in ('', 'default') else weights
-    loaded = network_of_weights(load_weights(name, method=METHOD), fusion)
+    loaded = _first_network(weights, fusion)
     stage = _compiled(loaded, loaded.input_size, place, backend)
     zoom_stage = None
     if chosen.zoom_weights:
@@ -253,6 +254,33 @@ def load_unseen(
         side = chosen.zoom_size
         zoom_stage = _compiled(second, (side, side), place, backend)
     return UnseenSegmenter(stage, chosen, zoom_stage=zoom_stage, device=str(place))
+
+
+def _first_network(weights: str | Path, fusion: str | None) -> LoadedNetwork:
+    """Return the network of weights; of the default ones that for colour or depth alone."""
+    if str(weights) == DEPTH_ONLY:
+        weights, fusion = 'default', DEPTH_ONLY
+    is_default = str(weights) in ('', 'default')
+    if is_default and fusion == DEPTH_ONLY:
+        loaded = network_of_weights(load_weights(method=METHOD))
+        return replace(
+            loaded, network=WithoutColor(loaded.network).eval(), fusion=DEPTH_ONLY)
+    name = COLOR_ONLY if is_default and fusion == COLOR_ONLY else weights
+    return network_of_weights(load_weights(name, method=METHOD), fusion)
+
+
+class WithoutColor(nn.Module):
+    """Show a network of colour and depth no colour, as in the part of its training without."""
+
+    def __init__(self, network: nn.Module) -> None:
+        """Take the network."""
+        super().__init__()
+        self.network = network
+
+    def forward(self, color: Tensor, xyz: Tensor) -> tuple[Tensor, ...]:
+        """Return the network's outputs for xyz (B, 3, h, w); ``color`` is not looked at."""
+        found: tuple[Tensor, ...] = self.network(torch.zeros_like(color), xyz)
+        return found
 
 
 def _compiled(

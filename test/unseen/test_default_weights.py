@@ -4,8 +4,10 @@
 """The shipped weights: complete, small, and good on real frames; random ones are not."""
 
 import os
+from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 
@@ -35,21 +37,35 @@ def test_default_weights_are_the_small_network_and_say_how_they_were_made():
     weights = load_weights(method='unseen_objects')
     loaded = network_of_weights(weights)
     assert (loaded.architecture, loaded.fusion) == ('ucn_small', 'add')
-    assert loaded.input_size == (320, 240)
-    assert weights.path.stat().st_size < 4_200_000
+    assert loaded.input_size == (400, 300)
+    assert weights.path.stat().st_size < 6_000_000
     assert weights.metadata['training']['samples'] > 0
     assert weights.path.with_suffix('.md').read_text().startswith('# unseen_objects')
 
 
-@pytest.mark.parametrize('fusion', ['color', 'depth'])
-def test_weights_of_one_branch_are_taken_for_their_fusion(fusion):
-    segmenter = load(device='cpu', backend='torch', options=UnseenOptions(fusion=fusion))
-    assert segmenter.needs_depth == (fusion == 'depth')
-    weights = load_weights(fusion, method='unseen_objects')
+def test_weights_for_colour_alone_ship():
+    segmenter = load(device='cpu', backend='torch', options=UnseenOptions(fusion='color'))
+    assert not segmenter.needs_depth
+    weights = load_weights('color', method='unseen_objects')
     assert weights.metadata['training']['started_from'] == 'unseen_objects.safetensors'
-    assert network_of_weights(weights).fusion == fusion
+    assert network_of_weights(weights).fusion == 'color'
     assert weights.path.stat().st_size < 4_200_000
-    assert weights.path.with_suffix('.md').read_text().startswith(f'# unseen_objects_{fusion}')
+    assert weights.path.with_suffix('.md').read_text().startswith('# unseen_objects_color')
+
+
+@needs_real_frames
+@pytest.mark.slow
+@pytest.mark.parametrize(('weights', 'fusion'), [('default', 'depth'), ('depth', 'auto')])
+def test_depth_alone_is_what_the_default_weights_see_without_colour(weights, fusion):
+    blind = load(
+        weights=weights, device='cpu', backend='torch', options=UnseenOptions(fusion=fusion))
+    assert blind.needs_depth
+    folder = FrameFolder(REAL)
+    frame = folder.frame(folder.names[0])
+    found = blind.segment(frame).labels
+    assert found.max() > 3
+    painted = replace(frame, color=np.full_like(frame.color, 200))
+    assert np.array_equal(blind.segment(painted).labels, found)
 
 
 @needs_real_frames
