@@ -10,6 +10,7 @@ from collections.abc import Sequence
 import numpy as np
 import numpy.typing as npt
 
+from seg_ros.core.footprint import low_value
 from seg_ros.core.frame import CameraModel
 from seg_ros.core.geometry import FloatArray, OrientedBox, Plane, oriented_box
 from seg_ros.core.object_points import (
@@ -21,7 +22,7 @@ from seg_ros.core.object_points import (
 )
 from seg_ros.core.support import plane_below, tolerance_m
 
-MOST_POINTS = 2000
+MOST_POINTS = 1000
 TRIM = 0.002
 
 
@@ -34,7 +35,7 @@ def fit_boxes(
 ) -> list[OrientedBox | None]:
     """Fit a box to each object 1..count of labels (H, W), metres in the optical frame.
 
-    An object's points are those of its own pixels, at most 2,000, evenly spaced, without flying
+    An object's points are those of its own pixels, at most 1,000, evenly spaced, without flying
     pixels and without what lies far behind or before its bulk. Above one of the support ``planes``
     the box is upright on it, else its axes are principal ones. None for fewer than 3 points.
     """
@@ -110,7 +111,7 @@ def above_plane(points: FloatArray, plane: Plane) -> FloatArray:
     """
     heights = plane.heights(points)
     within = 1.5 * tolerance_m(points[:, 2])
-    if float(np.quantile(heights, 0.75)) < 3 * float(np.median(within)):
+    if low_value(heights, 0.75) < 3 * low_value(within, 0.5):
         return points
     return points[heights > within]
 

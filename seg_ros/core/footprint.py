@@ -47,6 +47,12 @@ def trimmed_bounds(values: FloatArray, trim: float) -> tuple[FloatArray, FloatAr
     return parted[cut], parted[last - cut]
 
 
+def low_value(values: FloatArray, share: float) -> float:
+    """Return the value below which a share of values (N,) lies, one of them; N >= 1."""
+    place = int(share * (len(values) - 1))
+    return float(np.partition(values, place)[place])
+
+
 def within_bulk(points: FloatArray, trim: float) -> FloatArray:
     """Return the points (N, 2) without the ``trim`` share at both ends of four directions."""
     along = points @ _DIRECTIONS

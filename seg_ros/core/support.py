@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from seg_ros.core.footprint import trimmed_bounds
+from seg_ros.core.footprint import low_value, trimmed_bounds
 from seg_ros.core.frame import CameraModel
 from seg_ros.core.geometry import FloatArray, OrientedBox, Plane, fit_plane, oriented_box
 from seg_ros.core.object_points import points_at
@@ -151,9 +151,10 @@ def plane_below(points: FloatArray, planes: Sequence[Plane]) -> Plane | None:
     One in ten points may be below it, by noise.
     """
     best, nearest = None, np.inf
+    below = float(tolerance_m(points[:1, 2])[0])
     for plane in planes:
         heights = plane.heights(points)
-        low = float(np.quantile(heights, 0.1))
-        if -float(tolerance_m(np.median(points[:, 2]))) < low < nearest:
+        low = low_value(heights, 0.1)
+        if -below < low < nearest:
             best, nearest = plane, low
     return best

@@ -30,6 +30,7 @@ LEAST_PIXELS = 400
 _CHOSEN = (
     ('all', lambda score: True),
     ('seen whole', lambda score: score.whole),
+    ('seen whole, nearer than 1 m', lambda score: score.whole and score.range_m < 1),
     ('partly hidden', lambda score: not score.whole),
 )
 
@@ -42,7 +43,7 @@ class BoxScore:
 
     ``center_m`` is the distance of the centres; ``size_share`` (3,) the differences of the sizes,
     the height last, as shares of the true ones; ``seen`` (3,) whether the camera saw that extent;
-    ``upright`` whether the box stands on a plane as the true one does.
+    ``upright`` whether the box stands as the true one does; ``range_m`` is the true distance.
     """
 
     name: str
@@ -51,6 +52,7 @@ class BoxScore:
     size_share: FloatArray
     seen: npt.NDArray[np.bool_]
     upright: bool
+    range_m: float
 
     @property
     def whole(self) -> bool:
@@ -128,7 +130,8 @@ def compare(
     extents = np.ptp(seen_points @ true.axes, axis=0)
     upright = float(box.axes[:, 2] @ true.axes[:, 2]) > np.cos(np.deg2rad(5))
     return BoxScore(name, label, float(np.linalg.norm(box.center - true.center)), share,
-                    extents >= SEEN_SHARE * true.size, upright)
+                    extents >= SEEN_SHARE * true.size, upright,
+                    float(np.linalg.norm(true.center)))
 
 
 def matched_axes(box: OrientedBox, true: OrientedBox) -> npt.NDArray[np.intp]:
