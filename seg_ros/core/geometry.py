@@ -54,9 +54,9 @@ def fit_plane(
 ) -> tuple[Plane, float] | None:
     """Fit the plane most points (N, 3) lie on, by RANSAC and least squares on its inliers.
 
-    ``tolerance_m`` is one distance or one a point (N,). Returns the plane and its share of inliers,
-    or None for fewer than 3 finite points or when all are on a line. Deterministic for one seed.
-    Source: Fischler and Bolles 1981.
+    ``tolerance_m`` is one distance or one a point (N,). Returns the plane and its share of
+    inliers, or None for fewer than 3 finite points or when all are on a line. Deterministic for
+    one seed. Source: Fischler and Bolles 1981.
     """
     points = points_cam.reshape(-1, 3)
     finite = np.isfinite(points).all(axis=1)

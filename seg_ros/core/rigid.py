@@ -59,7 +59,7 @@ class RigidTransform:
     def from_parts(
         cls, translation: Sequence[float], quaternion_xyzw: Sequence[float]
     ) -> RigidTransform:
-        """Return the transform of a message's translation (3,) metres and rotation; else ValueError."""
+        """Return the transform of a translation (3,) and a rotation; ValueError for none."""
         return cls(matrix_from_quaternion(quaternion_xyzw), np.asarray(translation, np.float64))
 
     def __matmul__(self, first: RigidTransform) -> RigidTransform:

@@ -63,7 +63,8 @@ class BoxScore:
 def true_boxes(folder: Path) -> dict[str, dict[int, OrientedBox]]:
     """Return the true boxes in the camera's frame by NAME and label, of a folder of scenes.
 
-    Glass is left out: depth cameras see what is behind it. ValueError for a folder without records, or of a version that wrote no boxes.
+    Glass is left out: depth cameras see what is behind it. ValueError for a folder without
+    records, or of a version that wrote no boxes.
     """
     records = sorted((folder / 'scenes').glob('*.json'))
     if not records:
