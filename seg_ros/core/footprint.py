@@ -11,14 +11,14 @@ import numpy.typing as npt
 
 FloatArray = npt.NDArray[np.floating]
 
-_COARSE_RAD = np.deg2rad(np.arange(0.0, 90.0, 3.0))
+_COARSE_RAD = np.deg2rad(np.arange(-45.0, 45.0, 3.0))
 _FINE_RAD = np.deg2rad(np.arange(-3.0, 3.01, 0.25))
 # Points that decide on ties are within this share of the rectangle's shorter side of an edge.
 _EDGE_SHARE = 0.06
 # How much of the smallest area the points on the edges weigh.
 _EDGE_WEIGHT = 0.3
-# What may be lost, as a share of the smallest area, for axes that stay the same in every frame.
-_SNAP = 0.03
+# How little the costs of all turns differ, in multiples of the smallest area, for a round thing.
+_ROUND = 0.2
 _SAMPLE = 250
 _DIRECTIONS = np.array([[1.0, 0.0, 1.0, 1.0], [0.0, 1.0, 1.0, -1.0]])
 
@@ -62,7 +62,7 @@ def within_bulk(points: FloatArray, trim: float) -> FloatArray:
 
 
 def rectangle_rad(points: FloatArray) -> float:
-    """Return the turn, -pi/4 to pi/2, of the rectangle that fits points (N, 2) seen from above.
+    """Return the turn, about -pi/4 to pi/4, of the rectangle that fits points (N, 2) from above.
 
     It is small, and many points are near its edges: of a box whose top is not seen the points
     make an L, around which several rectangles are equally small. Source: Zhang et al. 2017, who
@@ -72,10 +72,9 @@ def rectangle_rad(points: FloatArray) -> float:
     hull = cv2.convexHull(np.ascontiguousarray(points, np.float32))[:, 0].astype(np.float64)
     few = points[:: max(1, len(points) // _SAMPLE)]
     costs = _costs(hull, few, _COARSE_RAD)
-    best = int(costs.argmin())
-    if costs[0] <= costs[best] + _SNAP:
+    if float(np.ptp(costs)) < _ROUND:
         return 0.0
-    fine = _COARSE_RAD[best] + _FINE_RAD
+    fine = _COARSE_RAD[int(costs.argmin())] + _FINE_RAD
     return float(fine[int(_costs(hull, few, fine).argmin())])
 
 

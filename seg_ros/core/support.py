@@ -45,9 +45,9 @@ class SupportPlane:
 def tolerance_m(z_m: FloatArray) -> FloatArray:
     """Return the distance within which a point at range z (metres) is on a plane.
 
-    The noise of depth cameras grows with z squared: 8 mm at 1 m, never less than 4 mm.
+    The noise of depth cameras grows with z squared: 8 mm at 1 m, at least 4 mm, at most 4 cm.
     """
-    return np.maximum(0.008 * np.square(z_m), 0.004)
+    return np.clip(0.008 * np.square(z_m), 0.004, 0.04)
 
 
 def find_support_planes(
