@@ -24,6 +24,8 @@ from seg_ros.core.support import plane_below, tolerance_m
 
 MOST_POINTS = 1000
 TRIM = 0.002
+# An object whose lowest points are nearer to a plane than this stands on it.
+NEAR_M = 0.02
 
 
 def fit_boxes(
@@ -37,7 +39,8 @@ def fit_boxes(
 
     An object's points are those of its own pixels, at most 1,000, evenly spaced, without flying
     pixels and without what lies far behind or before its bulk. Above one of the support ``planes``
-    the box is upright on it, else its axes are principal ones. None for fewer than 3 points.
+    the box is upright, and reaches down to it where the object stands on it (``stands_on``); else
+    its axes are principal ones. None for fewer than 3 points.
     """
     points = [object_points(depth_m, camera, flat) for flat in object_pixels(labels, count)]
     boxes = []
@@ -82,21 +85,32 @@ def _fit(
         box = oriented_box(points, trim=TRIM)
     else:
         box = oriented_box(above_plane(points, plane), plane.normal, trim=TRIM)
-        if box is not None and not rests_on_another(box, plane, others):
+        if box is not None and stands_on(box, plane, others):
             box = standing_box(box, plane)
     return None if box is None else _with_whole_pixels(box, camera, plane)
+
+
+def stands_on(box: OrientedBox, plane: Plane, others: Sequence[FloatArray]) -> bool:
+    """Return whether the upright box around what is seen of an object stands on a plane.
+
+    Its lower part may be hidden; but not where points (N, 3) of other objects lie between it and
+    the plane, nor where it is high above it: twice its longer side, as a thing that is held.
+    """
+    bottom = float(plane.normal @ box.center) - plane.offset - box.size[2] / 2
+    if bottom < NEAR_M:
+        return True
+    if bottom > 2 * float(box.size[:2].max()):
+        return False
+    return not rests_on_another(box, plane, others)
 
 
 def rests_on_another(
     box: OrientedBox, plane: Plane, others: Sequence[FloatArray], reach_m: float = 0.01
 ) -> bool:
-    """Return whether points (N, 3) of other objects lie under an upright box, above the plane.
-
-    A box whose bottom is near the plane has nothing under it.
-    """
-    bottom = float(plane.normal @ box.center) - plane.offset - box.size[2] / 2
-    if bottom < 0.02 or not others:
+    """Return whether points (N, 3) of other objects lie under an upright box, above the plane."""
+    if not others:
         return False
+    bottom = float(plane.normal @ box.center) - plane.offset - box.size[2] / 2
     points = np.concatenate(others)
     inside = np.abs((points - box.center) @ box.axes[:, :2]) < box.size[:2] / 2 + reach_m
     heights = plane.heights(points)

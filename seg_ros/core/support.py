@@ -58,16 +58,17 @@ def find_support_planes(
 ) -> list[SupportPlane]:
     """Find the planes that the objects of labels (H, W), 0 background, stand on, the main first.
 
-    Planes are fitted by RANSAC to the background near the objects, one after the other. The main
-    one is, above all, that on which most objects stand; those parallel to it are the others.
-    Without objects it is a large plane that faces up. The same input and seed give the same
-    planes. May be empty.
+    Planes are fitted by RANSAC to the background near the objects, else to all of it, one after
+    the other. The main one is, above all, that on which most objects stand; those parallel to it
+    are the others. Without objects it is a large plane that faces up. The same input and seed give
+    the same planes. May be empty.
     """
     flat = _grid(labels.shape)
     flat = flat[np.isfinite(depth_m.ravel()[flat])]
     points, owners = points_at(depth_m, camera, flat), labels.ravel()[flat]
-    around = points[(owners == 0) & _near(points, points[owners > 0])]
-    planes = _planes(around, seed)
+    background = owners == 0
+    around = points[background & _near(points, points[~background])]
+    planes = _planes(around, seed) or _planes(points[background], seed)
     standing = [_standing(plane, points, owners) for plane, _ in planes]
     found = [SupportPlane(plane, _patch(plane, inliers), count)
              for (plane, inliers), count in zip(planes, standing, strict=True)]

@@ -7,7 +7,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from rendered_boxes import CAMERA, box_on_table, looking_down, render, seen
 
-from seg_ros.core.boxes import above_plane, fit_boxes, rests_on_another, standing_box
+from seg_ros.core.boxes import (
+    above_plane,
+    fit_boxes,
+    rests_on_another,
+    standing_box,
+    stands_on,
+)
 from seg_ros.core.geometry import OrientedBox, Plane, oriented_box
 from seg_ros.core.rigid import RigidTransform, matrix_from_quaternion
 from seg_ros.core.support import find_support_planes
@@ -146,6 +152,15 @@ def test_what_lies_under_a_box(points, expected):
     box = OrientedBox(np.array([0, 0, 0.65]), np.eye(3), np.array([0.1, 0.1, 0.1]))
     assert rests_on_another(box, UP, [np.array(points, float)]) is expected
     assert not rests_on_another(box, UP, [])
+    assert stands_on(box, UP, [np.array(points, float)]) is not expected
+
+
+@pytest.mark.parametrize(('bottom', 'size', 'stands'), [
+    (-0.01, 0.1, True), (0.019, 0.004, True), (0.15, 0.1, True), (0.21, 0.1, False)])
+def test_what_is_held_high_does_not_stand(bottom, size, stands):
+    box = OrientedBox(np.array([0, 0, 0.5 + bottom + 0.05]), np.eye(3),
+                      np.array([size, size / 2, 0.1]))
+    assert stands_on(box, UP, []) is stands
 
 
 def test_points_at_the_table_are_left_out_of_what_is_tall_alone():

@@ -169,7 +169,8 @@ def test_objects_without_depth_have_no_box_and_no_pose():
     assert found.boxes[2] is None
     assert ids == [4, 9]
     assert poses.header == HEADER
-    assert [p.position.z for p in poses.poses] == pytest.approx([0.85, 0.8], abs=1e-3)
+    # From the front of each down to the table, 1 m away.
+    assert [p.position.z for p in poses.poses] == pytest.approx([0.925, 0.9], abs=1e-3)
     reply = json.loads(reply_text(found))
     assert reply == {'stamp': {'sec': 5, 'nanosec': 7}, 'frame_id': 'camera', 'ids': [4, 6, 9],
                      'count': 3, 'classes': ['object'] * 3, 'scores': [1.0] * 3,
