@@ -54,6 +54,13 @@ class BoxScore:
     upright: bool
     range_m: float
 
+    def as_dict(self) -> dict[str, Any]:
+        """Return everything, ready for JSON."""
+        return {
+            'name': self.name, 'label': self.label, 'center_m': round(self.center_m, 5),
+            'size_share': np.round(self.size_share, 4).tolist(), 'seen': self.seen.tolist(),
+            'upright': self.upright, 'range_m': round(self.range_m, 4)}
+
     @property
     def whole(self) -> bool:
         """Return whether every extent was seen."""

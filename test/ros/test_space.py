@@ -143,7 +143,8 @@ def test_what_is_wanted(made, values, ids):
 
 
 @pytest.mark.parametrize(('values', 'reason', 'text'), [
-    ({'workspace': [0, 1, 0, 1, 0, 1], 'workspace_frame': 'moon'}, 'workspace', 'cannot be placed'),
+    ({'workspace': [0, 1, 0, 1, 0, 1], 'workspace_frame': 'moon'}, 'workspace',
+     'cannot be placed'),
     ({'roi_image': [WIDTH, 0, 1, 1]}, 'roi_image', 'outside the image'),
 ])
 def test_what_cannot_be_told_drops_the_frame(made, values, reason, text):
@@ -190,7 +191,8 @@ def test_planes_are_told_in_the_diagnostics(made):
     assert space.values() == {'tf_missing': 0}
     space.note_planes('base', [Plane(np.array([0.0, 0, 1]), 0.75)])
     assert space.values() == {'tf_missing': 0, 'support_planes_frame': 'base',
-                              'support_planes': 1, 'support_plane_0': '0.0000 0.0000 1.0000 0.7500'}
+                              'support_planes': 1,
+                              'support_plane_0': '0.0000 0.0000 1.0000 0.7500'}
 
 
 def test_markers_of_planes_go_with_them():
