@@ -136,7 +136,7 @@ def compare(
     order = matched_axes(box, true)
     share = box.size[order] / true.size - 1
     extents = np.ptp(seen_points @ true.axes, axis=0)
-    upright = float(box.axes[:, 2] @ true.axes[:, 2]) > np.cos(np.deg2rad(5))
+    upright = float(box.axes[:, 2] @ true.axes[:, 2]) > float(np.cos(np.deg2rad(5)))
     return BoxScore(name, label, float(np.linalg.norm(box.center - true.center)), share,
                     extents >= SEEN_SHARE * true.size, upright,
                     float(np.linalg.norm(true.center)))
