@@ -70,10 +70,8 @@ def find_support_planes(
     around = points[background & _near(points, points[~background])]
     planes = _planes(around, seed) or _planes(points[background], seed)
     standing = [_standing(plane, points, owners) for plane, _ in planes]
-    found = [SupportPlane(plane, _patch(plane, inliers), count)
-             for (plane, inliers), count in zip(planes, standing, strict=True)]
-    shares = [len(inliers) / max(len(around), 1) for _, inliers in planes]
-    return _chosen(found, shares, len(np.unique(owners[owners > 0])))
+    likely = _likely(planes, standing, len(around), len(np.unique(owners[~background])))
+    return [SupportPlane(planes[row][0], _patch(*planes[row]), standing[row]) for row in likely]
 
 
 def _grid(shape: tuple[int, ...]) -> npt.NDArray[np.intp]:
@@ -120,7 +118,8 @@ def _standing(plane: Plane, points: FloatArray, owners: npt.NDArray[np.int32]) -
 
 
 def _patch(plane: Plane, inliers: FloatArray) -> OrientedBox:
-    box = oriented_box(inliers, plane.normal)
+    """Return the flat box around the points (N, 3) on a plane."""
+    box = oriented_box(inliers[:: max(1, len(inliers) // 1000)], plane.normal)
     if box is None:
         raise ValueError(f'{len(inliers)} points are no patch of a plane')
     above = float(plane.normal @ box.center) - plane.offset
@@ -128,22 +127,22 @@ def _patch(plane: Plane, inliers: FloatArray) -> OrientedBox:
         box.center - above * plane.normal, box.axes, np.array([*box.size[:2], 0.0]))
 
 
-def _chosen(
-    found: Sequence[SupportPlane], shares: Sequence[float], objects: int
-) -> list[SupportPlane]:
-    """Return the likeliest support, and those parallel to it.
+def _likely(
+    planes: Sequence[tuple[Plane, FloatArray]], standing: Sequence[int], points: int, objects: int
+) -> list[int]:
+    """Return the rows of the likeliest support and of those parallel to it.
 
     Objects stand on it; walls of a bin, which they may touch too, are smaller or do not face up.
     """
-    if not found:
+    if not planes:
         return []
-    likely = [one.objects / max(objects, 1) + _POINTS_WEIGHT * share
-              + _UP_WEIGHT * max(0.0, -float(one.plane.normal[1]))
-              for one, share in zip(found, shares, strict=True)]
-    main = found[int(np.argmax(likely))]
-    parallel = [one for one in found
-                if one is not main and one.plane.normal @ main.plane.normal > _PARALLEL]
-    return [main, *parallel]
+    scores = [count / max(objects, 1) + _POINTS_WEIGHT * len(inliers) / max(points, 1)
+              + _UP_WEIGHT * max(0.0, -float(plane.normal[1]))
+              for (plane, inliers), count in zip(planes, standing, strict=True)]
+    main = int(np.argmax(scores))
+    normal = planes[main][0].normal
+    return [main, *(row for row, (plane, _) in enumerate(planes)
+                    if row != main and plane.normal @ normal > _PARALLEL)]
 
 
 def plane_below(points: FloatArray, planes: Sequence[Plane]) -> Plane | None:
