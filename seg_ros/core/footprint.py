@@ -19,7 +19,7 @@ _EDGE_SHARE = 0.06
 _EDGE_WEIGHT = 0.3
 # How little the costs of all turns differ, in multiples of the smallest area, for a round thing.
 _ROUND = 0.2
-_SAMPLE = 250
+_SAMPLE = 150
 _DIRECTIONS = np.array([[1.0, 0.0, 1.0, 1.0], [0.0, 1.0, 1.0, -1.0]])
 
 

@@ -113,7 +113,6 @@ class NodeParameters:
         given = overrides.get(spec.name)
         if given is not None:
             overrides[spec.name] = _with_floats(spec, given)
-        if given is not None:
             _checked(spec, given.value)
         try:
             default = list(spec.default) if spec.type is tuple else spec.default
