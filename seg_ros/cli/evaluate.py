@@ -64,8 +64,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
                        help='draw truth and prediction of the 12 worst frames')
     group.add_argument('--robustness', action='store_true',
                        help='score clean synthetic frames under lost depth, noise, darkness ...')
+    group.add_argument('--boxes', action='store_true',
+                       help='score oriented boxes, fitted within the true masks of synthetic '
+                            'scenes, against the true boxes; no method runs')
     group.add_argument('--markdown', type=Path, metavar='FILE',
-                       help='write the table of --robustness to a file')
+                       help='write the table of --robustness or --boxes to a file')
     add_method_arguments(parser)
 
 
@@ -98,6 +101,10 @@ def run(args: argparse.Namespace) -> int:
     from seg_ros.evaluation.sources import Camera, CameraFolder
     from seg_ros.segmenters import method_named
 
+    if args.boxes:
+        from seg_ros.cli._boxes import score_true_masks
+
+        return score_true_masks(args)
     _refuse_contradictions(args)
     if method_named(args.method).result == 'semantic':
         from seg_ros.cli._semantic_scores import score_classes
@@ -116,7 +123,7 @@ def _refuse_contradictions(args: argparse.Namespace) -> None:
         raise ValueError('--predictions were made earlier: --sensor, --blank and --robustness '
                          'need a method that runs now')
     if args.markdown and not args.robustness:
-        raise ValueError('--markdown is the table of --robustness: give both')
+        raise ValueError('--markdown is the table of --robustness or --boxes: give both')
     if args.robustness and (args.blank != 'none' or args.failures or args.pictures):
         raise ValueError('--robustness is a report of its own: leave --blank, --failures and '
                          '--pictures out')

@@ -10,7 +10,15 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
+from seg_ros.core.footprint import rectangle_rad, trimmed_bounds, within_bulk
+
 FloatArray = npt.NDArray[np.floating]
+
+# Where axes point: to the right, and up to the camera. Oblique, so that boxes along or across the
+# line of sight, which are common, are not those whose signs are a matter of noise.
+_SIDE = np.array([0.87, 0.0, 0.5])
+_TOWARDS = np.array([0.1, -0.4, -0.9])
+_ALIKE = 1.05
 
 
 def points_from_depth(
@@ -45,36 +53,40 @@ class Plane:
 def fit_plane(
     points_cam: FloatArray,
     *,
-    tolerance_m: float = 0.01,
+    tolerance_m: float | FloatArray = 0.01,
     iterations: int = 100,
     sample_size: int = 2000,
     seed: int = 0,
 ) -> tuple[Plane, float] | None:
     """Fit the plane most points (N, 3) lie on, by RANSAC and least squares on its inliers.
 
-    Returns the plane and its share of inliers, or None for fewer than 3 finite points or when all
-    are on a line. Deterministic for one seed. Source: Fischler and Bolles 1981.
+    ``tolerance_m`` is one distance or one a point (N,). Returns the plane and its share of
+    inliers, or None for fewer than 3 finite points or when all are on a line. Deterministic for
+    one seed. Source: Fischler and Bolles 1981.
     """
     points = points_cam.reshape(-1, 3)
-    points = points[np.isfinite(points).all(axis=1)].astype(np.float64)
+    finite = np.isfinite(points).all(axis=1)
+    tolerances = np.broadcast_to(np.asarray(tolerance_m, np.float64), len(points))[finite]
+    points = points[finite].astype(np.float64)
     if len(points) < 3:
         return None
     rng = np.random.default_rng(seed)
-    sample = points if len(points) <= sample_size else points[
-        rng.choice(len(points), sample_size, replace=False)]
-    normal, offset = _best_hypothesis(sample, rng, iterations, tolerance_m)
+    chosen = np.arange(len(points)) if len(points) <= sample_size else rng.choice(
+        len(points), sample_size, replace=False)
+    sample, within = points[chosen], tolerances[chosen]
+    normal, offset = _best_hypothesis(sample, rng, iterations, within)
     if not np.isfinite(normal).all():
         return None
     for _ in range(2):
-        inliers = sample[np.abs(sample @ normal - offset) < tolerance_m]
+        inliers = sample[np.abs(sample @ normal - offset) < within]
         if len(inliers) >= 3:
             normal, offset = _least_squares_plane(inliers)
-    share = float(np.mean(np.abs(points @ normal - offset) < tolerance_m))
+    share = float(np.mean(np.abs(points @ normal - offset) < tolerances))
     return _towards_camera(normal, offset), share
 
 
 def _best_hypothesis(
-    sample: FloatArray, rng: np.random.Generator, iterations: int, tolerance_m: float
+    sample: FloatArray, rng: np.random.Generator, iterations: int, tolerances: FloatArray
 ) -> tuple[FloatArray, float]:
     triples = sample[rng.integers(0, len(sample), (iterations, 3))]
     normals = np.cross(triples[:, 1] - triples[:, 0], triples[:, 2] - triples[:, 0])
@@ -84,14 +96,15 @@ def _best_hypothesis(
         return np.full(3, np.nan), 0.0
     normals, triples = normals[good] / lengths[good], triples[good]
     offsets = np.einsum('ij,ij->i', normals, triples[:, 0])
-    counts = (np.abs(sample @ normals.T - offsets) < tolerance_m).sum(axis=0)
+    counts = (np.abs(sample @ normals.T - offsets) < tolerances[:, None]).sum(axis=0)
     best = int(counts.argmax())
     return normals[best], float(offsets[best])
 
 
 def _least_squares_plane(points: FloatArray) -> tuple[FloatArray, float]:
     centre = points.mean(axis=0)
-    normal = np.linalg.eigh(np.cov((points - centre).T))[1][:, 0]
+    points = points - centre
+    normal = np.linalg.eigh(points.T @ points)[1][:, 0]
     return normal, float(normal @ centre)
 
 
@@ -127,64 +140,73 @@ def oriented_box(
     trim: float = 0.01,
     min_size_m: float = 1e-3,
 ) -> OrientedBox | None:
-    """Fit a box to points (N, 3) in metres: the smallest footprint, or PCA.
+    """Fit a box to points (N, 3) in metres: around the footprint, or along principal axes.
 
-    With ``up``, the support plane's unit normal, axis 2 is up and axes 0 and 1 span the smallest
-    enclosing rectangle seen along it, the longer one first. Without it the axes are the principal
-    ones by falling extent. The ``trim`` share at both ends of each axis is taken for outliers.
-    None for fewer than 3 finite points.
+    With ``up``, the support plane's unit normal, axis 2 is up and axes 0 and 1 are those of the
+    rectangle that fits the points seen along it (``footprint.rectangle_rad``), the one clearly
+    longer first. Without it the axes are the principal ones by falling extent. The ``trim`` share
+    at both ends of each axis is taken for outliers. None for fewer than 3 finite points.
     """
-    points = points.reshape(-1, 3).astype(np.float64)
-    points = points[np.isfinite(points).all(axis=1)]
+    points = points.reshape(-1, 3)
+    points = points[np.isfinite(points).all(axis=1)].astype(np.float64)
     if len(points) < 3:
         return None
+    mean = points.mean(axis=0)
+    points -= mean
     axes = _principal_axes(points) if up is None else _upright_axes(points, np.asarray(up), trim)
-    low, high = np.quantile(points @ axes, [trim, 1 - trim], axis=0)
+    low, high = trimmed_bounds(points @ axes, trim)
     order = _stable_order(high - low, up is not None)
-    axes = _right_handed(axes[:, order])
-    low, high = np.quantile(points @ axes, [trim, 1 - trim], axis=0)
-    center = axes @ ((low + high) / 2)
-    size = np.maximum(high - low, min_size_m)
-    return OrientedBox(center, axes, size)
+    return OrientedBox(mean + axes @ ((low + high) / 2), _right_handed(axes[:, order]),
+                       np.maximum(high - low, min_size_m)[order])
 
 
 def _stable_order(extents: FloatArray, upright: bool) -> npt.NDArray[np.intp]:
-    """Return the order of axes by falling extent; an upright box keeps its third axis."""
-    free = extents[:2] if upright else extents
-    order = np.argsort(-free, kind='stable')
-    return np.append(order, 2) if upright else order
+    """Return the order of axes by falling extent; an upright box keeps its third axis.
+
+    Two sides of an upright box that differ by less than ``_ALIKE`` stay as they are: noise would
+    turn it by 90 degrees.
+    """
+    if upright:
+        return np.array([1, 0, 2] if extents[1] > _ALIKE * extents[0] else [0, 1, 2], np.intp)
+    return np.argsort(-extents, kind='stable')
 
 
 def _principal_axes(points: FloatArray) -> FloatArray:
-    return np.linalg.eigh(np.cov((points - points.mean(axis=0)).T))[1][:, ::-1]
+    """Return axes (3, 3) by falling extent of points (N, 3) about their mean.
+
+    The third points to ``_TOWARDS``.
+    """
+    axes = np.linalg.eigh(points.T @ points)[1][:, ::-1]
+    return axes if axes[:, 2] @ _TOWARDS > 0 else axes * [1, 1, -1]
 
 
 def _upright_axes(points: FloatArray, up: FloatArray, trim: float) -> FloatArray:
-    """Return axes (3, 3), up last, of the smallest trimmed rectangle (steps of one degree)."""
+    """Return axes (3, 3), up last, of the rectangle that fits the points seen from above."""
     up = up / np.linalg.norm(up)
-    helper = np.eye(3)[np.abs(up).argmin()]
-    first = np.cross(helper, up)
+    helper = np.eye(3)[0 if abs(up[0]) < 0.9 else 1]
+    first = helper - (helper @ up) * up
     first /= np.linalg.norm(first)
-    second = np.cross(up, first)
-    flat = np.stack([points @ first, points @ second])
-    angles = np.deg2rad(np.arange(0.0, 90.0, 1.0))
-    cos, sin = np.cos(angles)[:, None], np.sin(angles)[:, None]
-    sample = flat[:, :: max(1, flat.shape[1] // 500)]
-    along, across = cos * sample[0] + sin * sample[1], -sin * sample[0] + cos * sample[1]
-    spans = [np.subtract(*np.quantile(v, [1 - trim, trim], axis=1)) for v in (along, across)]
-    angle = angles[int((spans[0] * spans[1]).argmin())]
+    second = _cross(up, first)
+    flat = np.stack([points @ first, points @ second], axis=1)
+    angle = rectangle_rad(within_bulk(flat, trim))
     axis = np.cos(angle) * first + np.sin(angle) * second
-    return np.stack([axis, np.cross(up, axis), up], axis=1)
+    return np.stack([axis, _cross(up, axis), up], axis=1)
+
+
+def _cross(a: FloatArray, b: FloatArray) -> FloatArray:
+    """Return the cross product of two vectors (3,), without numpy's bookkeeping."""
+    return np.array([a[1] * b[2] - a[2] * b[1], a[2] * b[0] - a[0] * b[2],
+                     a[0] * b[1] - a[1] * b[0]])
 
 
 def _right_handed(axes: FloatArray) -> FloatArray:
-    """Return the axes with stable signs: the first points along its largest component, the third
+    """Return the axes with signs that hardly ever jump: the first points to ``_SIDE``, the third
     stays, the second makes them right-handed.
     """
     first, third = axes[:, 0], axes[:, 2]
-    if first[np.abs(first).argmax()] < 0:
+    if first @ _SIDE < 0:
         first = -first
-    return np.stack([first, np.cross(third, first), third], axis=1)
+    return np.stack([first, _cross(third, first), third], axis=1)
 
 
 def quaternion_from_matrix(matrix: FloatArray) -> FloatArray:

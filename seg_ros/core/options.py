@@ -15,7 +15,10 @@ OptionsT = TypeVar('OptionsT', bound='Options')
 
 @dataclass(frozen=True)
 class OptionSpec:
-    """Describe one option: its type, default, range or choices, and whether it may change live."""
+    """Describe one option: its type, default, range or choices, and whether it may change live.
+
+    The type ``tuple`` is a row of as many numbers, of the same type, as the default has.
+    """
 
     name: str
     type: type
@@ -28,6 +31,8 @@ class OptionSpec:
 
     def checked(self, value: Any) -> Any:
         """Return the value in the option's type, or raise ValueError naming what is accepted."""
+        if self.type is tuple:
+            return self._checked_row(value)
         value = self._converted(value)
         if self.choices is not None and value not in self.choices:
             raise ValueError(f'{self.name} is {value!r}, choose one of {", ".join(self.choices)}')
@@ -36,6 +41,19 @@ class OptionSpec:
         if self.type in (int, float) and not low <= value <= high:
             raise ValueError(f'{self.name} is {value}, accepted are {low:g} to {high:g}')
         return value
+
+    @property
+    def number(self) -> OptionSpec:
+        """Return the specification of one number of a row."""
+        return dataclasses.replace(self, type=type(self.default[0]), default=self.default[0])
+
+    def _checked_row(self, value: Any) -> tuple[Any, ...]:
+        given = None if isinstance(value, (str, bytes)) else _as_list(value)
+        if given is None or len(given) != len(self.default):
+            kind = 'whole numbers' if isinstance(self.default[0], int) else 'numbers'
+            raise ValueError(f'{self.name} is {value if given is None else given!r}, a list of '
+                             f'{len(self.default)} {kind} is accepted')
+        return tuple(self.number.checked(number) for number in given)
 
     def _converted(self, value: Any) -> Any:
         if self.type is bool:
@@ -52,6 +70,14 @@ class OptionSpec:
         if isinstance(converted, float) and math.isnan(converted):
             raise ValueError(f'{self.name} is NaN, a number is accepted')
         return converted
+
+
+def _as_list(value: Any) -> list[Any] | None:
+    """Return the numbers of a list, tuple or array; None for anything else."""
+    try:
+        return list(value)
+    except TypeError:
+        return None
 
 
 def _as_bool(name: str, value: Any) -> bool:

@@ -36,7 +36,9 @@ def config_text(method: str) -> str:
 
 
 def yaml_value(value: object) -> str:
-    """Return a bool, number or string as YAML that ROS reads in the same type."""
+    """Return a bool, number, string or row of numbers as YAML that ROS reads in the same type."""
+    if isinstance(value, tuple):
+        return '[' + ', '.join(yaml_value(number) for number in value) + ']'
     if isinstance(value, bool):
         return str(value).lower()
     if isinstance(value, str):

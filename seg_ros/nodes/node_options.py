@@ -7,14 +7,15 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from seg_ros.core.options import Options, option
+from seg_ros.core.options import OptionSpec, option
+from seg_ros.nodes.space_options import SpaceOptions
 from seg_ros.segmenters import DEFAULT_METHOD
 
 LABEL_ENCODINGS = ('mono8', 'mono16', '16UC1', '32SC1')
 
 
 @dataclass(frozen=True)
-class NodeOptions(Options):
+class NodeOptions(SpaceOptions):
     """Parameters that every method's node has; ``live=False`` ones are fixed after configure."""
 
     method: str = option(
@@ -59,3 +60,9 @@ class NodeOptions(Options):
         False, 'Whether ~/points keeps the image layout, with NaN off the objects')
     overlay_opacity: float = option(
         0.45, 'Opacity of the masks in ~/overlay', minimum=0.0, maximum=1.0)
+
+    @classmethod
+    def specs(cls) -> tuple[OptionSpec, ...]:
+        """Return the specification of every option, those declared here first."""
+        own = vars(cls)['__annotations__']
+        return tuple(sorted(super().specs(), key=lambda spec: spec.name not in own))

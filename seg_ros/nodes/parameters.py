@@ -35,6 +35,8 @@ def descriptor(spec: OptionSpec) -> ParameterDescriptor:
     message = ParameterDescriptor(name=spec.name, description=_description(spec))
     if spec.choices:
         message.additional_constraints = 'one of: ' + ', '.join(spec.choices)
+    if spec.type is tuple:
+        message.additional_constraints = f'{len(spec.default)} numbers'
     if spec.type is float and (spec.minimum is not None or spec.maximum is not None):
         message.floating_point_range = [FloatingPointRange(
             from_value=-_LARGEST if spec.minimum is None else float(spec.minimum),
@@ -109,13 +111,13 @@ class NodeParameters:
         """
         overrides = getattr(self._ros_node, '_parameter_overrides', {})
         given = overrides.get(spec.name)
-        if given is not None and spec.type is float and given.type_ == Parameter.Type.INTEGER:
-            overrides[spec.name] = Parameter(spec.name, Parameter.Type.DOUBLE, float(given.value))
         if given is not None:
+            overrides[spec.name] = _with_floats(spec, given)
             _checked(spec, given.value)
         try:
+            default = list(spec.default) if spec.type is tuple else spec.default
             value = self._ros_node.declare_parameter(
-                spec.name, spec.default, descriptor(spec)).value
+                spec.name, default, descriptor(spec)).value
         except (InvalidParameterTypeException, InvalidParameterValueException) as error:
             raise ValueError(f'parameter {spec.name}: {error}') from error
         except ParameterAlreadyDeclaredException:
@@ -154,6 +156,16 @@ class NodeParameters:
         return node, method, set(ours)
 
 
+def _with_floats(spec: OptionSpec, given: Parameter) -> Parameter:
+    """Return an override whose whole numbers are floats where the option's are."""
+    if spec.type is float and given.type_ == Parameter.Type.INTEGER:
+        return Parameter(spec.name, Parameter.Type.DOUBLE, float(given.value))
+    of_floats = spec.type is tuple and spec.number.type is float
+    if of_floats and given.type_ == Parameter.Type.INTEGER_ARRAY:
+        return Parameter(spec.name, Parameter.Type.DOUBLE_ARRAY, [float(n) for n in given.value])
+    return given
+
+
 def _as_text(spec: OptionSpec, value: Any) -> str:
     """Return how to write a word that YAML reads as a number or truth value, else ''."""
     if spec.type is not str or not isinstance(value, (bool, int, float)):
@@ -163,6 +175,9 @@ def _as_text(spec: OptionSpec, value: Any) -> str:
 
 def _checked(spec: OptionSpec, value: Any) -> None:
     """Raise ValueError for a value that a parameter of the option cannot take."""
+    if spec.type is tuple:
+        spec.checked(value)
+        return
     whole_for_float = spec.type is float and type(value) is int
     if type(value) is not spec.type and not whole_for_float:
         raise ValueError(

@@ -19,8 +19,10 @@ from seg_ros.nodes.identities import Identities, PerFrame
 from seg_ros.nodes.markers import pose_array
 from seg_ros.nodes.node_options import NodeOptions
 from seg_ros.nodes.publishers import Publishers, Result
+from seg_ros.nodes.space import Space
 from seg_ros.nodes.statistics import Statistics
 from seg_ros.nodes.synchronizer import Pair
+from seg_ros.nodes.transforms import FrameTransforms, NoTransforms
 from seg_ros.nodes.worker import NewestWorker
 from seg_ros.segmenters import Segmenter
 
@@ -74,6 +76,7 @@ class Pipeline:
         settings: Callable[[], NodeOptions],
         log: Log,
         is_alive: Callable[[], bool] = lambda: True,
+        open_transforms: Callable[[], FrameTransforms] = lambda: NoTransforms('TF is not used'),
     ) -> None:
         self.segmenter = segmenter
         self.builder = builder
@@ -84,6 +87,8 @@ class Pipeline:
         self._settings = settings
         self._log = log
         self._is_alive = is_alive
+        self.space = Space(open_transforms, self._warned)
+        self.space.use(settings())
         self._identities: Identities = PerFrame()
         self._publishing = threading.RLock()
         self._running = False
@@ -120,8 +125,9 @@ class Pipeline:
         return self._newest is None or self._newest.arrival_s < call.oldest_s
 
     def use_options(self, options: Options) -> None:
-        """Let the segmenter have new options from the next frame on."""
+        """Let the segmenter have new options from the next frame on, and take the node's own."""
         self._options = options
+        self.space.use(self._settings())
 
     def activate(self) -> None:
         """Begin to take pairs."""
@@ -161,6 +167,7 @@ class Pipeline:
         self.deactivate('the node is shutting down')
         if not self._worker.stop():
             self._log.warn('close', 'the segmenter is still at work: its last result is lost')
+        self.space.close()
         self.publishers.destroy()
 
     def _served_by(self, pair: Pair) -> list[Call]:
@@ -195,6 +202,8 @@ class Pipeline:
             self._last = (pair, result)
             answer = bool(calls) or settings.mode == 'on_request'
             self.publishers.publish(result, settings, answer=answer)
+            if 'supports' in vars(result):
+                self.space.note_planes(result.placement.header.frame_id, result.planes())
             if is_new:
                 self.statistics.finished(time.monotonic() - pair.arrival_s,
                                          has_depth=result.prepared.frame.depth is not None)
@@ -210,25 +219,36 @@ class Pipeline:
         prepared = self.builder.build(pair.color, pair.depth, self.camera_info)
         self._warn_of_frames(pair, prepared)
         began = time.monotonic()
-        prepared, found = self._found(prepared)
+        settings = self._settings()
+        prepared, found = self._found(prepared, settings)
         self.statistics.segment_took(time.monotonic() - began)
         if prepared.depth_trouble:
-            text = f'depth is left out, colour alone is segmented: {prepared.depth_trouble}'
-            self.statistics.warned(text)
-            self._log.warn('depth', text)
+            self._warned('depth', 'depth is left out, colour alone is segmented: '
+                                  f'{prepared.depth_trouble}')
+        found = self.space.wanted(found, prepared, settings, pair.arrival_s)
+        placement = self.space.placement(prepared, settings, pair.arrival_s)
         if isinstance(found, Instances):
             with self._publishing:
                 found = self._identities.update(found, prepared.frame)
-        return Result(prepared, found)
+        return Result(prepared, found, placement)
 
-    def _found(self, prepared: Prepared) -> tuple[Prepared, Instances | SemanticMap]:
+    def _found(
+        self, prepared: Prepared, settings: NodeOptions
+    ) -> tuple[Prepared, Instances | SemanticMap]:
         """Segment a frame; one whose depth is refused but optional, by its colour alone."""
         try:
-            return prepared, self.segmenter.segment(prepared.frame)
+            return prepared, self.space.segmented(prepared, settings, self.segmenter.segment)
+        except BadFrame:
+            raise
         except ValueError as error:
             if not self.builder.optional_depth or prepared.frame.depth is None:
                 raise BadFrame('segmenter', str(error)) from error
-            return self._found(prepared.without_depth(str(error)))
+            return self._found(prepared.without_depth(str(error)), settings)
+
+    def _warned(self, subject: str, text: str) -> None:
+        """Take a warning that cost no frame."""
+        self.statistics.warned(text)
+        self._log.warn(subject, text)
 
     def _warn_of_frames(self, pair: Pair, prepared: Prepared) -> None:
         """Warn of frame_ids that make results useless or doubtful; the frame is used."""
@@ -241,15 +261,14 @@ class Pipeline:
             text = (f'depth is in frame {pair.depth.header.frame_id!r}, colour in {color_id!r}: '
                     "use the driver's aligned depth (align_depth.enable:=true)")
         if text:
-            self.statistics.warned(text)
-            self._log.warn('frame_id', text)
+            self._warned('frame_id', text)
 
 
 def reply_text(result: Result) -> str:
     """Return the JSON of a ``~/segment`` reply: stamp, frame, ids, count, classes.
 
     ``classes`` and for objects ``scores`` are in the order of ``ids``, ascending; ``pose_ids`` are
-    the ids of ``~/poses``.
+    the ids of ``~/poses`` and ``pose_frame_id`` its frame.
     """
     ids = result.object_ids()
     reply: dict[str, Any] = {
@@ -261,4 +280,5 @@ def reply_text(result: Result) -> str:
     if isinstance(result.found, Instances):
         reply['scores'] = result.object_scores()
         reply['pose_ids'] = pose_array(result.header, result.instances, result.boxes)[1]
+        reply['pose_frame_id'] = result.placement.header.frame_id
     return json.dumps(reply)

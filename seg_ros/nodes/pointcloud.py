@@ -13,7 +13,8 @@ from sensor_msgs.msg import PointCloud2, PointField
 from std_msgs.msg import Header
 
 from seg_ros.core.frame import RgbdFrame
-from seg_ros.nodes.markers import points_at
+from seg_ros.core.object_points import points_at
+from seg_ros.core.rigid import RigidTransform
 
 POINT = np.dtype([('x', '<f4'), ('y', '<f4'), ('z', '<f4'), ('rgb', '<u4'), ('label', '<u4')])
 # rgb is 0x00rrggbb in the bits of a float, as PCL and RViz read it.
@@ -21,20 +22,22 @@ _FIELD_TYPES = (PointField.FLOAT32,) * 4 + (PointField.UINT32,)
 
 
 def object_cloud(
-    header: Header, frame: RgbdFrame, ids: npt.NDArray[np.int32], *, organized: bool
+    header: Header, frame: RgbdFrame, ids: npt.NDArray[np.int32], *, organized: bool,
+    transform: RigidTransform | None = None,
 ) -> PointCloud2:
     """Return the objects' points x, y, z (metres), rgb and label (uint32 object id).
 
     ``ids`` (H, W) holds each pixel's object id, 0 for none. Only pixels of objects with depth are
-    in it; ``organized`` keeps (H, W) with NaN and label 0 elsewhere. Raises ValueError without
-    depth.
+    in it; ``organized`` keeps (H, W) with NaN and label 0 elsewhere. ``transform`` leads from the
+    camera's frame to the header's. Raises ValueError without depth.
     """
     if frame.depth is None or frame.camera is None:
         raise ValueError('this frame has no depth: a cloud needs depth and a camera')
     flat = np.flatnonzero((ids > 0) & np.isfinite(frame.depth))
     found = np.empty((len(flat), len(_FIELD_TYPES)), np.float32)
     bits = found.view(np.uint32)
-    found[:, :3] = points_at(frame.depth, frame.camera, flat)
+    points = points_at(frame.depth, frame.camera, flat)
+    found[:, :3] = points if transform is None else transform.points(points)
     red, green, blue = (frame.color[..., channel].ravel()[flat] for channel in range(3))
     bits[:, 3] = (red.astype(np.uint32) << 16) | (green.astype(np.uint32) << 8) | blue
     bits[:, 4] = ids.ravel()[flat]

@@ -18,16 +18,19 @@ from std_msgs.msg import Header, String
 from visualization_msgs.msg import MarkerArray
 
 from seg_ros.core.drawing import draw_classes, draw_overlay
-from seg_ros.core.geometry import OrientedBox
+from seg_ros.core.geometry import OrientedBox, Plane
 from seg_ros.core.objects import score_for_json
 from seg_ros.core.results import Instances, SemanticMap
+from seg_ros.core.support import SupportPlane, find_support_planes
 from seg_ros.nodes import qos
 from seg_ros.nodes.conversions import ENCODINGS, image_from_array
 from seg_ros.nodes.frames import BadFrame, Prepared
 from seg_ros.nodes.label_info import LabelInfoTypes, label_info_message, label_info_types
 from seg_ros.nodes.markers import MarkerBuilder, object_boxes, pose_array
 from seg_ros.nodes.node_options import NodeOptions
+from seg_ros.nodes.plane_markers import PlaneMarkerBuilder
 from seg_ros.nodes.pointcloud import object_cloud
+from seg_ros.nodes.space import Placement
 
 # What a caller of ~/segment finds whoever subscribes.
 ANSWERED = ('label', 'mask', 'points', 'poses', 'class_names', 'label_info')
@@ -35,17 +38,22 @@ _COMMON = {'label': (Image, qos.latched), 'mask': (Image, qos.latched)}
 _NAMES = {'class_names': (String, qos.latched)}
 # These need depth; classes have points alone.
 _POINTS = {'points': (PointCloud2, qos.latched)}
-_OF_OBJECTS = {'poses': (PoseArray, qos.latched), 'markers': (MarkerArray, qos.reliable)}
+_OF_OBJECTS = {'poses': (PoseArray, qos.latched), 'markers': (MarkerArray, qos.reliable),
+               'support_planes': (MarkerArray, qos.reliable)}
 _PICTURE = {'overlay': (Image, qos.reliable)}
 _CONFIDENCE = {'confidence': (Image, qos.reliable)}
 
 
 @dataclass
 class Result:
-    """Hold what was found in a frame; what several outputs need is computed once, when asked."""
+    """Hold what was found in a frame; what several outputs need is computed once, when asked.
+
+    ``placed`` says in which frame outputs in space are; None for the camera's.
+    """
 
     prepared: Prepared
     found: Instances | SemanticMap
+    placed: Placement | None = None
 
     @property
     def header(self) -> Header:
@@ -64,10 +72,43 @@ class Result:
         """Return (H, W) int32 object ids or classes at the input's pixels."""
         return self.prepared.to_input(self.id_image())
 
+    @property
+    def placement(self) -> Placement:
+        """Return the header of outputs in space and the way there."""
+        return self.placed or Placement(self.header)
+
+    @property
+    def has_space(self) -> bool:
+        """Return whether there are outputs in space: depth, and a frame to place them in."""
+        return self.prepared.frame.depth is not None and self.placement.published
+
+    @cached_property
+    def supports(self) -> list[SupportPlane]:
+        """Return the planes that objects stand on, in the camera's frame."""
+        frame = self.prepared.frame
+        if frame.depth is None or frame.camera is None:
+            return []
+        return find_support_planes(frame.depth, frame.camera, self.instances.labels)
+
     @cached_property
     def boxes(self) -> list[OrientedBox | None]:
-        """Return each object's oriented box, None where it has no depth."""
-        return object_boxes(self.prepared.frame, self.instances)
+        """Return each object's oriented box in the outputs' frame, None where it has none."""
+        if not self.has_space:
+            return [None] * len(self.instances)
+        planes = [one.plane for one in self.supports]
+        boxes = object_boxes(self.prepared.frame, self.instances, planes)
+        move = self.placement.transform
+        return boxes if move is None else [box and move.box(box) for box in boxes]
+
+    def planes(self) -> list[Plane]:
+        """Return the support planes in the outputs' frame."""
+        move = self.placement.transform
+        return [one.plane if move is None else move.plane(one.plane) for one in self.supports]
+
+    def patches(self) -> list[OrientedBox]:
+        """Return the part of each support plane that was seen, in the outputs' frame."""
+        move = self.placement.transform
+        return [one.patch if move is None else move.box(one.patch) for one in self.supports]
 
     def id_image(self) -> npt.NDArray[np.int32]:
         """Return (H, W) int32 object ids or classes at the frame's pixels."""
@@ -182,6 +223,7 @@ class Publishers:
             for name, (message, profile) in topics_of(kind, takes_depth, self._label_info).items()
         }
         self._markers = MarkerBuilder()
+        self._plane_markers = PlaneMarkerBuilder()
         self._last_header = Header()
         self._said: dict[str, Any] = {}
 
@@ -205,9 +247,10 @@ class Publishers:
 
     def clear_markers(self) -> None:
         """Publish the deletion of every marker that is shown."""
-        gone = self._markers.clear(self._last_header)
-        if gone.markers and 'markers' in self._publishers:
-            self._publishers['markers'].publish(gone)
+        for name, gone in (('markers', self._markers.clear(self._last_header)),
+                           ('support_planes', self._plane_markers.build(self._last_header, []))):
+            if gone.markers and name in self._publishers:
+                self._publishers[name].publish(gone)
 
     def destroy(self) -> None:
         """End the topics."""
@@ -233,16 +276,21 @@ class Publishers:
         return self._message_in_space(name, result, options)
 
     def _message_in_space(self, name: str, result: Result, options: NodeOptions) -> Any:
-        has_depth = result.prepared.frame.depth is not None
+        header, has_space = result.placement.header, result.has_space
         if name == 'markers':
-            built = self._markers.build(result.header, result.instances, result.boxes)
-            return built if built.markers or has_depth else None
-        if not has_depth:
+            built = self._markers.build(
+                header, result.instances, result.boxes, result.placement.up)
+            return built if built.markers or has_space else None
+        if name == 'support_planes':
+            built = self._plane_markers.build(header, result.patches() if has_space else [])
+            return built if built.markers or has_space else None
+        if not has_space:
             return None
         if name == 'poses':
-            return pose_array(result.header, result.instances, result.boxes)[0]
+            return pose_array(header, result.instances, result.boxes)[0]
         return object_cloud(
-            result.header, result.prepared.frame, result.id_image(), organized=options.organized)
+            header, result.prepared.frame, result.id_image(), organized=options.organized,
+            transform=result.placement.transform)
 
     def _label_info_of(self, result: Result) -> Any:
         found = result.found

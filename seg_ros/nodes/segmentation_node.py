@@ -31,6 +31,7 @@ from seg_ros.nodes.parameters import NodeParameters
 from seg_ros.nodes.pipeline import Log, Pipeline
 from seg_ros.nodes.publishers import Publishers
 from seg_ros.nodes.statistics import Statistics, memory_mb
+from seg_ros.nodes.transforms import open_transforms
 from seg_ros.segmenters import ChecksOptions, load, method_named
 
 COLOR, DEPTH, INFO = 'rgb/image_rect_color', 'depth_registered/image_rect', 'rgb/camera_info'
@@ -156,7 +157,8 @@ class SegmentationNode(LifecycleNode):
             f'{options.method} on {segmenter.device} by {segmenter.backend}, images of {topic} '
             f'taken for {"rectified" if rectified else "raw"}, depth {use}')
         return Pipeline(segmenter, builder, publishers, self._service, self._statistics,
-                        lambda: self._settings.node, self._log, self.context.ok)
+                        lambda: self._settings.node, self._log, self.context.ok,
+                        lambda: open_transforms(self))
 
     def _subscribe(self, pipeline: Pipeline) -> None:
         options = self._settings.node
@@ -291,6 +293,7 @@ class SegmentationNode(LifecycleNode):
             segmenter = self._pipeline.segmenter
             values.update(device=segmenter.device, backend=segmenter.backend,
                           depth=self._depth_use)
+            values.update(self._pipeline.space.values())
             if self._depth_use == 'optional':
                 values['segmented_without_depth'] = statistics.without_depth
         drops = statistics.counts()

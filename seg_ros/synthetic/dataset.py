@@ -29,6 +29,7 @@ from seg_ros.synthetic.mesh_files import MeshFolder, MeshReport
 from seg_ros.synthetic.placement import Placed
 from seg_ros.synthetic.renderer import CameraPose, Rendering
 from seg_ros.synthetic.scene import Scene, SceneOptions, draw_scene, scene_rng
+from seg_ros.synthetic.true_boxes import box_record, upright_box
 
 FORMAT_VERSION = 3
 MESHES_NAME = 'meshes.json'
@@ -127,7 +128,7 @@ def seen_objects(labels: NDArray[np.int32]) -> list[dict[str, Any]]:
 
 def describe_object(label: int, one: Placed) -> dict[str, Any]:
     """Return what a record says of an object: label, kind, class, extent, pose, metres, share
-    of what shines through.
+    of what shines through, and the smallest upright box around it in the world.
     """
     low, high = one.model.soup.bounds()
     return {
@@ -138,6 +139,7 @@ def describe_object(label: int, one: Placed) -> dict[str, Any]:
         'clear': round(one.model.clear, 3),
         'rotation': np.round(one.rotation, 9).tolist(),
         'translation_m': np.round(one.translation, 9).tolist(),
+        'box': box_record(upright_box(one)),
     }
 
 

@@ -1,8 +1,10 @@
 # Copyright 2026 seg_ros contributors
 # SPDX-License-Identifier: Apache-2.0
 
+from array import array
 from dataclasses import dataclass
 
+import numpy as np
 import pytest
 
 from seg_ros.core.options import Options, option
@@ -51,6 +53,40 @@ def test_replaced_converts(values, expected):
 def test_bad_values_are_named(values, error):
     with pytest.raises(ValueError, match=error):
         Sample().replaced(**values)
+
+
+@dataclass(frozen=True)
+class Rows(Options):
+    roi: tuple[int, int] = option((0, 9), 'Part.', minimum=0, maximum=10)
+    space: tuple[float, float, float] = option((0.0, 0.5, 1.0), 'Space.')
+
+
+@pytest.mark.parametrize(('values', 'expected'), [
+    ({'roi': [1, 2]}, (1, 2)),
+    ({'roi': array('q', [3, 4])}, (3, 4)),
+    ({'roi': np.array([5, 6])}, (5, 6)),
+    ({'roi': (7.0, '8')}, (7, 8)),
+    ({'space': [1, 2, 3]}, (1.0, 2.0, 3.0)),
+])
+def test_rows_are_converted_number_by_number(values, expected):
+    (name,) = values
+    found = getattr(Rows().replaced(**values), name)
+    assert found == expected
+    assert [type(number) for number in found] == [type(number) for number in expected]
+
+
+@pytest.mark.parametrize(('values', 'error'), [
+    ({'roi': [1]}, r'roi is \[1\], a list of 2 whole numbers is accepted'),
+    ({'roi': '12'}, "roi is '12', a list of 2 whole numbers"),
+    ({'roi': 5}, 'roi is 5, a list of 2 whole numbers'),
+    ({'roi': [1, 11]}, 'roi is 11, accepted are 0 to 10'),
+    ({'roi': [1, 1.5]}, 'roi is 1.5, a value of type int'),
+    ({'space': [1.0, 2.0]}, r'a list of 3 numbers is accepted'),
+    ({'space': [1.0, 2.0, float('nan')]}, 'space is NaN'),
+])
+def test_bad_rows_are_named(values, error):
+    with pytest.raises(ValueError, match=error):
+        Rows().replaced(**values)
 
 
 def test_a_bad_value_is_refused_where_options_are_made():

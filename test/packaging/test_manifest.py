@@ -35,6 +35,7 @@ KEYS = {
     'scipy': 'python3-scipy',
     'setuptools': 'python3-setuptools',
     'sklearn': 'python3-sklearn',
+    'tf2_ros': 'tf2_ros_py',
     'torch': 'python3-torch',
     'tqdm': 'python3-tqdm',
     'trimesh': 'python3-trimesh-pip',
@@ -44,7 +45,7 @@ KEYS = {
 ROS_PACKAGES = {
     'ament_index_python', 'builtin_interfaces', 'cv_bridge', 'diagnostic_msgs', 'geometry_msgs',
     'launch', 'launch_ros', 'lifecycle_msgs', 'rcl_interfaces', 'rclpy', 'ros2launch', 'rviz2',
-    'sensor_msgs', 'std_msgs', 'std_srvs', 'visualization_msgs'}
+    'sensor_msgs', 'shape_msgs', 'std_msgs', 'std_srvs', 'tf2_msgs', 'visualization_msgs'}
 # No rosdep key: installed by pip, as the README says.
 PIP_ONLY = {'imgviz', 'onnx', 'onnxscript', 'openvino', 'pycocotools', 'safetensors',
             'tensorboard', 'torchvision'}

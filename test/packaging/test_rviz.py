@@ -16,6 +16,7 @@ DISPLAYS = {display['Name']: display for display in CONFIG['Visualization Manage
     ('Overlay', 'Image', 'overlay', 'Volatile'),
     ('Label', 'Image', 'label', 'Transient Local'),
     ('Objects', 'MarkerArray', 'markers', 'Volatile'),
+    ('Support planes', 'MarkerArray', 'support_planes', 'Volatile'),
     ('Points', 'PointCloud2', 'points', 'Transient Local'),
     ('Poses', 'PoseArray', 'poses', 'Transient Local'),
 ])

@@ -35,7 +35,8 @@ HERE = Path(__file__).parent
 FRAME = 'camera_color_optical_frame'
 WIDTH, HEIGHT, FOCAL = 160, 120, 150.0
 TYPES = {'label': Image, 'mask': Image, 'overlay': Image, 'markers': MarkerArray,
-         'points': PointCloud2, 'poses': PoseArray, 'confidence': Image, 'class_names': String}
+         'support_planes': MarkerArray, 'points': PointCloud2, 'poses': PoseArray,
+         'confidence': Image, 'class_names': String}
 
 
 def scene(shift: int = 0, objects: int = 2):

@@ -13,12 +13,13 @@ from ros_helpers import FOCAL, HEIGHT, WIDTH, camera_info, scene
 from std_msgs.msg import Header
 from visualization_msgs.msg import Marker
 
+from seg_ros.core.object_points import object_pixels
 from seg_ros.core.results import Instances, SemanticMap
 from seg_ros.nodes import publishers
 from seg_ros.nodes.conversions import array_from_image, image_from_array, time_message
 from seg_ros.nodes.frames import BadFrame, FrameBuilder
 from seg_ros.nodes.label_info import LabelInfoTypes, label_info_message, label_info_types
-from seg_ros.nodes.markers import MarkerBuilder, object_boxes, object_pixels, pose_array
+from seg_ros.nodes.markers import MarkerBuilder, object_boxes, pose_array
 from seg_ros.nodes.node_options import NodeOptions
 from seg_ros.nodes.pipeline import reply_text
 from seg_ros.nodes.pointcloud import POINT, object_cloud
@@ -168,11 +169,12 @@ def test_objects_without_depth_have_no_box_and_no_pose():
     assert found.boxes[2] is None
     assert ids == [4, 9]
     assert poses.header == HEADER
-    assert [p.position.z for p in poses.poses] == pytest.approx([0.85, 0.8], abs=1e-3)
+    # From the front of each down to the table, 1 m away.
+    assert [p.position.z for p in poses.poses] == pytest.approx([0.925, 0.9], abs=1e-3)
     reply = json.loads(reply_text(found))
     assert reply == {'stamp': {'sec': 5, 'nanosec': 7}, 'frame_id': 'camera', 'ids': [4, 6, 9],
                      'count': 3, 'classes': ['object'] * 3, 'scores': [1.0] * 3,
-                     'pose_ids': [4, 9]}
+                     'pose_ids': [4, 9], 'pose_frame_id': 'camera'}
 
 
 def test_markers_have_the_boxes_and_are_deleted_when_lost():
@@ -331,7 +333,7 @@ INFO = LabelInfoTypes(LabelInfo, VisionClass)
 
 
 @pytest.mark.parametrize(('kind', 'takes_depth', 'label_info', 'more'), [
-    ('instances', True, None, {'points', 'poses', 'markers'}),
+    ('instances', True, None, {'points', 'poses', 'markers', 'support_planes'}),
     ('instances', False, INFO, set()),
     ('semantic', False, None, {'confidence'}),
     ('semantic', True, None, {'confidence', 'points'}),

@@ -95,7 +95,8 @@ def test_every_option_of_node_and_method_is_a_parameter(declared):
     node, parameters, _ = declared(method='blobs')
     for spec in (*NodeOptions.specs(), *trivial_methods.BlobOptions.specs()):
         expected = 'blobs' if spec.name == 'method' else spec.default
-        assert node.get_parameter(spec.name).value == expected
+        value = node.get_parameter(spec.name).value
+        assert (tuple(value) if spec.type is tuple else value) == expected
         assert node.describe_parameter(spec.name).description
     assert parameters.method == trivial_methods.BlobOptions()
 
@@ -105,6 +106,15 @@ def test_overrides_are_taken_and_a_whole_number_serves_for_a_float(declared):
     assert (parameters.node.sync_slop, parameters.method.far) == (1.0, 3.0)
     assert isinstance(node.get_parameter('far').value, float)
     assert parameters.method.threshold == 7
+
+
+def test_rows_of_whole_numbers_serve_for_floats(declared):
+    node, parameters, _ = declared(
+        method='blobs', workspace=[0, 1, 0, 1, 0, 2], roi_image=[1, 2, 30, 40])
+    assert parameters.node.workspace == (0.0, 1.0, 0.0, 1.0, 0.0, 2.0)
+    assert parameters.node.roi_image == (1, 2, 30, 40)
+    assert list(node.get_parameter('workspace').value) == [0.0, 1.0, 0.0, 1.0, 0.0, 2.0]
+    assert node.describe_parameter('workspace').additional_constraints == '6 numbers'
 
 
 @pytest.mark.parametrize(('overrides', 'text'), [
@@ -121,6 +131,12 @@ def test_overrides_are_taken_and_a_whole_number_serves_for_a_float(declared):
     ({'label_encoding': 'rgb8'}, "label_encoding is 'rgb8', choose one of auto, mono8"),
     ({'method': 'nothing'}, "unknown method 'nothing': known are"),
     ({'sync_slop': 1.1}, 'sync_slop is 1.1, accepted are 0 to 1'),
+    ({'roi_image': [1, 2, 3]}, r'roi_image is \[1, 2, 3\], a list of 4 whole numbers is accepted'),
+    ({'roi_image': [1.5, 2.0, 3.0, 4.0]}, 'roi_image is 1.5, a value of type int is accepted'),
+    ({'roi_image': '1, 2, 3, 4'}, "roi_image is '1, 2, 3, 4', a list of 4"),
+    ({'roi_image': 3}, 'roi_image is 3, a list of 4 whole numbers'),
+    ({'workspace': [0, 1, 0, 1, 1, 0]}, 'workspace is .*each min below its max'),
+    ({'workspace': [0.0, float('nan'), 0.0, 1.0, 0.0, 1.0]}, 'workspace is NaN'),
 ])
 def test_bad_overrides_end_the_start_with_the_reason(declared, overrides, text):
     with pytest.raises(ValueError, match=text):
@@ -226,7 +242,8 @@ def test_config_files_hold_every_parameter_with_its_default(method):
     values = yaml.safe_load(path.read_text())['/**']['ros__parameters']
     for spec in (*NodeOptions.specs(), *options_type(path.stem).specs()):
         default = path.stem if spec.name == 'method' else spec.default
-        assert values.pop(spec.name) == default
+        found = values.pop(spec.name)
+        assert (tuple(found) if spec.type is tuple else found) == default
         assert isinstance(spec.default, type(default))
     assert values == {}
 
