@@ -12,7 +12,7 @@ import numpy as np
 import numpy.typing as npt
 
 # More pixels than this are sampled: the mixture is no better for them.
-MOST_SAMPLES = 20_000
+MOST_SAMPLES = 6_000
 # Added to every variance, in squared levels of 255: one flat colour is no infinite density, and
 # the rounding of a camera's levels is no distance.
 LEAST_VARIANCE = 4.0
@@ -38,7 +38,7 @@ class ColorModel:
         # one Gaussian after the other: all at once is a large array for a large image
         for mean, inverse, offset in zip(self.means, self.inverses, self.offsets, strict=True):
             apart = pixels - mean.astype(np.float32)
-            square = np.einsum('nc,nc->n', apart @ inverse.astype(np.float32), apart)
+            square = ((apart @ inverse.astype(np.float32)) * apart).sum(1)
             total = np.logaddexp(total, np.float32(offset) - square / 2)
         return -total.reshape(np.shape(colors)[:-1])
 
@@ -88,8 +88,10 @@ def _nearest(
 def _responsibilities(
     colors: npt.NDArray[np.float64], model: ColorModel
 ) -> npt.NDArray[np.float64]:
-    apart = colors[:, None] - model.means[None]
-    logs = model.offsets - np.einsum('nkc,kcd,nkd->nk', apart, model.inverses, apart) / 2
+    logs = np.empty((len(colors), len(model.means)))
+    for k, (mean, inverse) in enumerate(zip(model.means, model.inverses, strict=True)):
+        apart = colors - mean
+        logs[:, k] = model.offsets[k] - ((apart @ inverse) * apart).sum(1) / 2
     weights = np.exp(logs - logs.max(1, keepdims=True))
     return weights / weights.sum(1, keepdims=True)
 
@@ -101,8 +103,9 @@ def _maximized(
     share = share[:, share.sum(0) > 1e-3]
     mass = share.sum(0)
     means = (share.T @ colors) / mass[:, None]
-    apart = colors[:, None] - means[None]
-    spreads = np.einsum('nk,nkc,nkd->kcd', share, apart, apart) / mass[:, None, None]
+    spreads = np.stack([
+        ((colors - mean) * part[:, None]).T @ (colors - mean) / part.sum()
+        for mean, part in zip(means, share.T, strict=True)])
     spreads += LEAST_VARIANCE * np.eye(colors.shape[1])
     _, logs = np.linalg.slogdet(2 * np.pi * spreads)
     return ColorModel(means, np.linalg.inv(spreads), np.log(mass / mass.sum()) - logs / 2)

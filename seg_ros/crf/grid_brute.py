@@ -25,8 +25,8 @@ def brute_force(problem: Problem, settings: Settings) -> GridResult:
     count, pixels = problem.label_count, problem.shape[0] * problem.shape[1]
     if pixels * np.log2(count) > np.log2(MOST_LABELLINGS):
         raise ValueError(
-            f'{count} labels on {pixels} pixels are {count}^{pixels} labellings: brute_force looks '
-            f'at up to {MOST_LABELLINGS}; use trw_s or another method')
+            f'{count} labels on {pixels} pixels are {count}^{pixels} labellings: brute_force '
+            f'looks at up to {MOST_LABELLINGS}; use trw_s or another method')
     search = Search(problem, settings)
     mass, reference = np.zeros((pixels, count)), search.energy
     for labels in _labellings(count, pixels):

@@ -6,7 +6,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any, TypeVar
+from typing import Any, TypeVar, cast
 
 try:
     from numba import njit
@@ -29,5 +29,5 @@ def compiled(function: FunctionT) -> FunctionT:
     (NUMBA_CACHE_DIR chooses another). Numba sees no change of another file: what a function calls
     must stand in its own.
     """
-    made: FunctionT = njit(cache=True, nogil=True, error_model='numpy', fastmath=_FAST)(function)
-    return made
+    made = njit(cache=True, nogil=True, error_model='numpy', fastmath=_FAST)(function)
+    return cast(FunctionT, made)

@@ -117,7 +117,7 @@ def _push(
     nodes: npt.NDArray[Any], offsets: npt.NDArray[np.int64], queue: npt.NDArray[Any],
     marks: npt.NDArray[Any],
 ) -> None:
-    """Send flow between a node and the terminal of its tree; nodes that it cuts off are orphans."""
+    """Send flow between a node and the terminal of its tree; what it cuts off is an orphan."""
     count = len(offsets)
     outward = nodes[node, TREE] == SINK
     while nodes[node, PARENT] != ROOT:

@@ -60,8 +60,7 @@ def _soft_message(
     own: npt.NDArray[Any], weight: Any, costs: npt.NDArray[Any], kind: int,
     out: npt.NDArray[Any],
 ) -> None:
-    """Write -log of the sum over m of exp(-own[m] - weight costs[m, l]); ``own`` is overwritten.
-    """
+    """Write -log of the sum over m of exp(-own[m] - weight costs[m, l]); overwrites ``own``."""
     count = len(own)
     low = _minimum(own)
     for label in range(count):

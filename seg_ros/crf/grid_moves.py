@@ -8,7 +8,7 @@ Boykov, Veksler and Zabih, "Fast Approximate Energy Minimization via Graph Cuts"
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
@@ -19,6 +19,7 @@ from seg_ros.crf.grid_cut import minimum_cut
 from seg_ros.crf.grid_problem import Problem
 from seg_ros.crf.grid_search import GridResult, Search, Settings
 
+Labels = npt.NDArray[np.int32]
 # Of float32 weights and costs: a sum of four such terms is not exact.
 ROUNDING = 1e-6
 
@@ -109,50 +110,53 @@ def alpha_expansion(problem: Problem, settings: Settings) -> GridResult:
 
     A metric's labelling is then within 2 max V / min V of the best one, over unequal labels.
     """
-    def proposals(
-        labels: npt.NDArray[np.int32], label: int
-    ) -> tuple[npt.NDArray[np.int32], npt.NDArray[np.int32]]:
+    search = Search(problem, settings)
+    search.offer(search.labels)
+    return search.result(expand(search))
+
+
+def expand(search: Search) -> bool:
+    """Improve the best labelling by expansions; tell whether none is left that gains."""
+    def proposals(labels: Labels, label: int) -> tuple[Labels, Labels]:
         return labels, np.full_like(labels, label)
 
-    return _by_moves(problem, settings, [(label,) for label in _labels(problem)], proposals)
+    return _by_moves(search, [(label,) for label in _labels(search)], proposals)
 
 
 def alpha_beta_swap(problem: Problem, settings: Settings) -> GridResult:
     """Let each pair of labels in turn share their pixels anew, until none gains."""
-    def proposals(
-        labels: npt.NDArray[np.int32], one: int, other: int
-    ) -> tuple[npt.NDArray[np.int32], npt.NDArray[np.int32]]:
+    def proposals(labels: Labels, one: int, other: int) -> tuple[Labels, Labels]:
         among = (labels == one) | (labels == other)
         return (np.where(among, np.int32(one), labels), np.where(among, np.int32(other), labels))
 
-    pairs = [(one, other) for one in _labels(problem) for other in range(one)]
-    return _by_moves(problem, settings, pairs, proposals)
+    search = Search(problem, settings)
+    search.offer(search.labels)
+    pairs = [(one, other) for one in _labels(search) for other in range(one)]
+    return search.result(_by_moves(search, pairs, proposals))
 
 
-def _labels(problem: Problem) -> range:
-    return range(problem.label_count)
+def _labels(search: Search) -> range:
+    return range(search.problem.label_count)
 
 
 def _by_moves(
-    problem: Problem, settings: Settings, moves: list[tuple[int, ...]], proposals: Any
-) -> GridResult:
-    """Make moves in turn; one that gained nothing is not repeated until another has gained."""
-    search, fusion = Search(problem, settings), Fusion(problem)
-    search.offer(search.labels)
-    waiting = 0
-    for move in _rounds(moves, search):
-        before = search.energy
-        search.offer(fusion.fused(*proposals(search.labels, *move)))
-        gained = before - search.energy > search.gain_that_counts() / len(moves)
-        waiting = 0 if gained else waiting + 1
-        if waiting >= len(moves):
-            return search.result(True)
-        if search.is_over:
-            break
-    return search.result(not moves)
+    search: Search, moves: Sequence[tuple[int, ...]],
+    proposals: Callable[..., tuple[Labels, Labels]],
+) -> bool:
+    """Make moves in turn until none gains, a limit or the bound; tell whether none gains.
 
-
-def _rounds(moves: list[tuple[int, ...]], search: Search) -> Iterator[tuple[int, ...]]:
+    A move that gained nothing is not repeated until another has gained.
+    """
+    fusion, waiting = Fusion(search.problem), 0
     for _ in range(search.settings.iterations):
         search.iterations += 1
-        yield from moves
+        for move in moves:
+            before = search.energy
+            search.offer(fusion.fused(*proposals(search.labels, *move)))
+            gained = before - search.energy > search.gain_that_counts() / len(moves)
+            waiting = 0 if gained else waiting + 1
+            if waiting >= len(moves):
+                return True
+            if search.is_over or search.is_closed:
+                return search.is_closed
+    return not moves

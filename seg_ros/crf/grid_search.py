@@ -95,20 +95,36 @@ class Search:
             return self.problem.unary.argmin(axis=2).astype(np.int32)
         labels = check_labels(self.settings.start, self.problem.label_count)
         if labels.shape != self.problem.shape:
-            raise ValueError(f'start {labels.shape}, unary {self.problem.shape}: (H, W) must agree')
+            raise ValueError(
+                f'start {labels.shape}, unary {self.problem.shape}: (H, W) must agree')
         return labels
+
+    def used_up(self, share: float) -> bool:
+        """Tell whether a share of the time is over."""
+        limit = self.settings.time_limit_s
+        return limit is not None and time.monotonic() - self._began >= share * limit
 
     @property
     def is_over(self) -> bool:
         """Tell whether the time is up."""
+        return self.used_up(1.0)
+
+    def time_left_s(self) -> float | None:
+        """Return what is left of the time limit, never nothing; None without a limit."""
         limit = self.settings.time_limit_s
-        return limit is not None and time.monotonic() - self._began >= limit
+        return None if limit is None else max(1e-3, limit - (time.monotonic() - self._began))
+
+    @property
+    def gap(self) -> float:
+        """Return how far the best labelling may be from the best there is, as a share of it."""
+        if self.bound is None:
+            return np.inf
+        return (self.energy - self.bound) / max(abs(self.bound), 1e-9)
 
     @property
     def is_closed(self) -> bool:
         """Tell whether the bound shows that nothing better than the best labelling is left."""
-        gap = np.inf if self.bound is None else self.energy - self.bound
-        return bool(gap <= self.gain_that_counts())
+        return self.gap <= self.settings.tolerance
 
     def gain_that_counts(self) -> float:
         """Return the tolerance in the units of the energy."""

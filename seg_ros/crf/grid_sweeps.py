@@ -13,8 +13,10 @@ from functools import partial
 import numpy as np
 import numpy.typing as npt
 
+from seg_ros.crf.grid_bands import expand_in_bands
 from seg_ros.crf.grid_local import improve, softmax
 from seg_ros.crf.grid_messages import beliefs, decode, sweep_tiles
+from seg_ros.crf.grid_moves import expand
 from seg_ros.crf.grid_problem import Problem
 from seg_ros.crf.grid_search import GridResult, Search, Settings
 
@@ -22,6 +24,10 @@ from seg_ros.crf.grid_search import GridResult, Search, Settings
 TILE = (24, 48)
 # A labelling is read from the messages every so many iterations: it costs a quarter of one.
 CHECK_EVERY = 4
+# Of a time limit; the rest is for expansions.
+SHARE_OF_MESSAGES = 0.5
+# Expansions cost as much as tens of iterations: not for less than this share of the energy.
+WORTH_MOVES = 1e-3
 
 
 class MessagePasser:
@@ -111,37 +117,46 @@ def _passer(
 
 
 def trw_s(problem: Problem, settings: Settings) -> GridResult:
-    """Raise a lower bound by reweighted messages, reading a labelling now and then.
+    """Raise a lower bound by reweighted messages, reading a labelling now and then, and improve
+    the best one.
 
-    The best labelling is improved by iterated conditional modes at the end. It has converged
+    It is improved by iterated conditional modes, and by expansions where it may be more than
+    WORTH_MOVES above the best there is; half of a time limit is kept for them. It has converged
     where bound and energy meet, or the bound stands still.
     """
     search = Search(problem, settings)
     with _passer(problem, settings, reweighted=True) as passer:
-        converged = _raise_bound(search, passer)
-    _polish(search)
-    return search.result(converged or search.is_closed)
+        stands_still = _raise_bound(search, passer)
+    sweeps = search.iterations
+    _condition(search)
+    if search.gap > WORTH_MOVES:
+        expand_in_bands(search)
+        if not search.is_over:
+            expand(search)
+    search.iterations = sweeps
+    return search.result(stands_still or search.is_closed)
 
 
 def _raise_bound(search: Search, passer: MessagePasser) -> bool:
+    """Iterate until the bound stands still or a limit; tell whether it stands still."""
     checked = -np.inf
     for number in range(1, search.settings.iterations + 1):
         search.iterations = number
         search.raise_bound(passer.iterate())
-        last = number == search.settings.iterations or search.is_over
-        if not (number % CHECK_EVERY == 0 or last):
+        last = number == search.settings.iterations or search.used_up(SHARE_OF_MESSAGES)
+        if number % CHECK_EVERY and not last:
             continue
         search.offer(passer.labels())
         bound = -np.inf if search.bound is None else search.bound
         if search.is_closed or bound - checked <= CHECK_EVERY * search.gain_that_counts():
             return True
-        checked = bound
         if last:
             break
+        checked = bound
     return False
 
 
-def _polish(search: Search) -> None:
+def _condition(search: Search) -> None:
     labels = search.labels.copy()
     while improve(search.problem, labels) and not search.is_over:
         pass
@@ -149,8 +164,7 @@ def _polish(search: Search) -> None:
 
 
 def min_sum(problem: Problem, settings: Settings) -> GridResult:
-    """Pass min-sum messages until the labelling they tell stays; exact on a single row or column.
-    """
+    """Pass min-sum messages until they stay; exact on a single row or column."""
     search = Search(problem, settings)
     converged = False
     with _passer(problem, settings, reweighted=False) as passer:
