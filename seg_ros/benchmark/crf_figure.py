@@ -19,6 +19,7 @@ from seg_ros.core.drawing import instance_colors
 Picture = npt.NDArray[np.uint8]
 WIDTH, HEIGHT, LEFT, TOP, RIGHT, BOTTOM = 760, 460, 80, 40, 20, 50
 FIRST_SECOND = 0.05
+_PER_ROW = 5
 # Per cent above the bound.
 LOWEST, HIGHEST = 0.001, 100.0
 
@@ -88,7 +89,10 @@ def _row(problem: GridProblem, curves: Sequence[Curve]) -> Picture:
     cells = [_cell(problem.image, 'image'), _cell(_painted(problem.truth), 'truth'),
              _cell(_painted(cheapest), 'cheapest labels')]
     cells += [_cell(_painted(curve.result.labels), curve.method) for curve in curves]
-    return np.hstack(cells)
+    while len(cells) % _PER_ROW:
+        cells.append(np.full_like(cells[0], 255))
+    return np.vstack([np.hstack(cells[start:start + _PER_ROW])
+                      for start in range(0, len(cells), _PER_ROW)])
 
 
 def _painted(labels: npt.NDArray[np.integer]) -> Picture:
@@ -98,6 +102,7 @@ def _painted(labels: npt.NDArray[np.integer]) -> Picture:
 def _cell(picture: Picture, title: str) -> Picture:
     """Return the upper left quarter of a picture at its own pixels, under a title."""
     quarter = picture[: picture.shape[0] // 2, : picture.shape[1] // 2]
-    framed = cv2.copyMakeBorder(quarter, 22, 4, 3, 3, cv2.BORDER_CONSTANT, value=(255,) * 3)
+    framed = np.asarray(cv2.copyMakeBorder(
+        quarter, 22, 4, 3, 3, cv2.BORDER_CONSTANT, value=(255,) * 3), np.uint8)
     _write(framed, title, 4, 15)
-    return np.asarray(framed, np.uint8)
+    return framed

@@ -17,6 +17,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from seg_ros.benchmark.crf_grid_peer import by_pymaxflow, peer_is_installed
 from seg_ros.benchmark.crf_problems import GridProblem, easy_problem, noisy_problem, right_share
 from seg_ros.benchmark.report import Report
 from seg_ros.crf.grid import GridCrf
@@ -29,6 +30,7 @@ SETTINGS: dict[str, dict[str, Any]] = {'belief_propagation': {'damping': 0.3}}
 PEER = 'alpha_expansion, cuts by PyMaxflow'
 MANY = 10_000
 # (l1, l2, signal): weights from weak to strong, without and with a trace of the truth.
+CLOCKS = {'wall': time.perf_counter, 'cpu': time.process_time}
 NOISES = ((0.02, 0.08, 0.0), (0.05, 0.2, 0.0), (0.1, 0.4, 0.0), (0.2, 0.8, 0.0), (0.1, 0.4, 0.1))
 Progress = Callable[[str], None]
 
@@ -61,23 +63,28 @@ class CurveReport(Report):
 
 def measure(
     *, size: tuple[int, int] = (640, 480), seconds: float = 20.0, peer_seconds: float = 120.0,
-    threads: int | None = None, progress: Progress = lambda text: None,
+    threads: int | None = None, clock: str = 'wall', progress: Progress = lambda text: None,
 ) -> CurveReport:
-    """Run every method on both problems, and TRW-S on noises of all strengths."""
+    """Run every method on both problems, and TRW-S on noises of all strengths.
+
+    ``clock``: seconds of the wall, or 'cpu': of all threads together, for a machine with other
+    work, where they are more than a quiet one's wall would show.
+    """
     report = CurveReport('crf grid', {
         'size': f'{size[0]}x{size[1]}', 'labels': 21, 'seconds': seconds,
-        'peer seconds': peer_seconds, 'threads': threads or 'cores'})
+        'peer seconds': peer_seconds, 'threads': threads or 'cores', 'clock': clock})
     warm_up()
+    how = {'threads': threads, 'clock': CLOCKS[clock]}
     for name, problem in (('easy Potts', easy_problem(size)), ('noisy', noisy_problem(size))):
         for method in METHODS:
-            _add(report, name, problem, method, seconds, threads, progress)
+            _add(report, name, problem, method, seconds, how, progress)
         if peer_is_installed():
-            _add(report, name, problem, PEER, peer_seconds, threads, progress)
+            _add(report, name, problem, PEER, peer_seconds, how, progress)
         _state_bounds(report, name)
     for l1, l2, signal in NOISES:
         name = f'noise, l1 {l1:g}, l2 {l2:g}, signal {signal:g}'
         problem = noisy_problem(size, l1=l1, l2=l2, signal=signal)
-        _add(report, name, problem, 'trw_s', seconds, threads, progress)
+        _add(report, name, problem, 'trw_s', seconds, how, progress)
         _state_bounds(report, name)
     if not peer_is_installed():
         report.remarks.append('PyMaxflow is not installed: no peer')
@@ -94,21 +101,21 @@ def warm_up() -> None:
 
 
 def run(
-    name: str, problem: GridProblem, method: str, seconds: float, threads: int | None
+    name: str, problem: GridProblem, method: str, seconds: float, how: dict[str, Any]
 ) -> Curve:
-    """Run one method for a time and keep its best energies."""
+    """Run one method for a time and keep its best energies; ``how``: threads and clock."""
     points: list[tuple[float, float, float | None]] = []
-    began, worked = time.perf_counter(), time.process_time()
+    began, worked, started = time.perf_counter(), time.process_time(), how['clock']()
 
     def observe(
         iteration: int, energy: float, bound: float | None, labels: npt.NDArray[np.int32]
     ) -> None:
         best = min(energy, points[-1][1]) if points else energy
-        points.append((round(time.perf_counter() - began, 3), round(best, 2),
+        points.append((round(how['clock']() - started, 3), round(best, 2),
                        None if bound is None else round(bound, 2)))
 
-    settings = {'time_limit_s': seconds, 'iterations': MANY, 'threads': threads,
-                'observe': observe, **SETTINGS.get(method, {})}
+    settings = {'time_limit_s': seconds, 'iterations': MANY, 'observe': observe, **how,
+                **SETTINGS.get(method, {})}
     result = (by_pymaxflow(problem.crf, settings) if method == PEER
               else problem.crf.map(method, **settings))
     return Curve(name, method, points, result, time.perf_counter() - began,
@@ -117,9 +124,9 @@ def run(
 
 def _add(
     report: CurveReport, name: str, problem: GridProblem, method: str, seconds: float,
-    threads: int | None, progress: Progress,
+    how: dict[str, Any], progress: Progress,
 ) -> None:
-    curve = run(name, problem, method, seconds, threads)
+    curve = run(name, problem, method, seconds, how)
     report.curves.append(curve)
     result = curve.result
     found = {'energy': round(result.energy, 1), 'seconds': round(curve.wall_s, 2),
@@ -139,45 +146,3 @@ def _state_bounds(report: CurveReport, name: str) -> None:
     for curve in ours:
         gap = 100 * (curve.result.energy - bound) / abs(bound)
         report.findings[f'{name}: {curve.method}']['above the best bound, %'] = round(gap, 3)
-
-
-def peer_is_installed() -> bool:
-    """Tell whether PyMaxflow can be imported."""
-    try:
-        import maxflow  # noqa: F401
-    except ImportError:
-        return False
-    return True
-
-
-def by_pymaxflow(crf: GridCrf, settings: dict[str, Any]) -> GridResult:
-    """Return alpha-expansion's labelling, where PyMaxflow cuts the graphs of our moves."""
-    from unittest.mock import patch
-
-    from seg_ros.crf import grid_moves
-
-    with patch.object(grid_moves, 'minimum_cut', _cut_by_pymaxflow):
-        return grid_moves.alpha_expansion(crf.problem, grid_moves.Settings(**settings))
-
-
-def _cut_by_pymaxflow(
-    capacity: npt.NDArray[np.float64], terminal: npt.NDArray[np.float64],
-    offsets: npt.NDArray[np.int64], on_sink_side: npt.NDArray[np.bool_],
-) -> float:
-    """Cut as ``minimum_cut`` does, for 4 neighbours."""
-    import maxflow
-
-    width = int(offsets[1])
-    shape = (len(terminal) // width, width)
-    arcs = capacity.reshape(*shape, -1)
-    graph = maxflow.Graph[float]()
-    nodes = graph.add_grid_nodes(shape)
-    for direction, (dy, dx) in enumerate(((0, 1), (1, 0), (0, -1), (-1, 0))):
-        structure = np.zeros((3, 3))
-        structure[1 + dy, 1 + dx] = 1
-        graph.add_grid_edges(nodes, arcs[..., direction], structure, symmetric=False)
-    ends = terminal.reshape(shape)
-    graph.add_grid_tedges(nodes, np.maximum(ends, 0), np.maximum(-ends, 0))
-    flow = float(graph.maxflow())
-    on_sink_side[:] = graph.get_grid_segments(nodes).reshape(-1)
-    return flow

@@ -29,6 +29,8 @@ def add_crf_arguments(parser: argparse.ArgumentParser) -> None:
                        help='crf grid: time of each method (default: %(default)g)')
     group.add_argument('--peer-seconds', type=float, default=120.0,
                        help="crf grid: time of PyMaxflow's cuts (default: %(default)g)")
+    group.add_argument('--clock', choices=('wall', 'cpu'), default='wall',
+                       help='crf grid: what seconds are; cpu is for a machine with other work')
     group.add_argument('--figure', type=Path, metavar='PNG', help='crf grid: draw the curves')
     group.add_argument('--pictures', type=Path, metavar='PNG',
                        help='crf grid: draw the labellings')
@@ -52,7 +54,7 @@ def _grid(args: argparse.Namespace, progress: Callable[[str], None]) -> Report:
     from seg_ros.core.io import write_color
 
     report = measure(size=args.size, seconds=args.seconds, peer_seconds=args.peer_seconds,
-                     threads=args.threads, progress=progress)
+                     threads=args.threads, clock=args.clock, progress=progress)
     if args.figure:
         write_color(args.figure, draw_curves(report))
     if args.pictures:

@@ -46,7 +46,7 @@ class Settings:
     ``start`` (H, W) labels, where the method has use for them (default: each pixel's cheapest);
     ``iterations`` at most, of sweeps or of rounds over all moves; ``tolerance``: end where an
     iteration gains less, as a share of the energy, or of 1 for probabilities; ``time_limit_s``
-    ends after the step it falls into; ``damping`` of belief propagation, share of the old message;
+    ends after the step it falls into, by a ``clock`` of seconds; ``damping`` of belief propagation, share of the old message;
     ``threads`` of message passing (default: cores, up to 8), which do not change the result;
     ``observe`` is called with each labelling looked at.
     """
@@ -58,6 +58,7 @@ class Settings:
     damping: float = 0.0
     threads: int | None = None
     observe: Observer | None = None
+    clock: Callable[[], float] = time.monotonic
 
     def __post_init__(self) -> None:
         if self.iterations < 1:
@@ -88,7 +89,7 @@ class Search:
         self.iterations = 0
         self.labels = self._start()
         self.energy = energy_of(problem, self.labels)
-        self._began = time.monotonic()
+        self._began = settings.clock()
 
     def _start(self) -> npt.NDArray[np.int32]:
         if self.settings.start is None:
@@ -102,7 +103,7 @@ class Search:
     def used_up(self, share: float) -> bool:
         """Tell whether a share of the time is over."""
         limit = self.settings.time_limit_s
-        return limit is not None and time.monotonic() - self._began >= share * limit
+        return limit is not None and self.settings.clock() - self._began >= share * limit
 
     @property
     def is_over(self) -> bool:
@@ -112,7 +113,7 @@ class Search:
     def time_left_s(self) -> float | None:
         """Return what is left of the time limit, never nothing; None without a limit."""
         limit = self.settings.time_limit_s
-        return None if limit is None else max(1e-3, limit - (time.monotonic() - self._began))
+        return None if limit is None else max(1e-3, limit - (self.settings.clock() - self._began))
 
     @property
     def gap(self) -> float:
