@@ -46,9 +46,9 @@ class Settings:
     ``start`` (H, W) labels, where the method has use for them (default: each pixel's cheapest);
     ``iterations`` at most, of sweeps or of rounds over all moves; ``tolerance``: end where an
     iteration gains less, as a share of the energy, or of 1 for probabilities; ``time_limit_s``
-    ends after the step it falls into, by a ``clock`` of seconds; ``damping`` of belief propagation, share of the old message;
-    ``threads`` of message passing (default: cores, up to 8), which do not change the result;
-    ``observe`` is called with each labelling looked at.
+    ends after the step it falls into, by ``clock``; ``damping`` of belief propagation, share of
+    the old message; ``threads`` of message passing (default: cores, up to 8), which do not change
+    the result; ``observe`` is called with each labelling looked at.
     """
 
     start: npt.NDArray[np.integer] | None = None
