@@ -27,6 +27,8 @@ REQUIRED = [
 EXTRAS = {
     'bags': ['rosbags>=0.10'],
     'coco': ['pycocotools>=2.0.6'],
+    # compiles the solvers of conditional random fields
+    'crf': ['numba>=0.59'],
     'demo': ['imgviz>=1.7', 'numba>=0.59', 'rosbags>=0.10'],
     'onnx': ['onnx>=1.15', 'onnxruntime>=1.17', 'onnxscript>=0.1'],
     'openvino': ['openvino>=2024.0'],

@@ -154,3 +154,11 @@ register(Method(
     result='semantic',
     summary='Semantic segmentation: a class for every pixel, by FCN, DeepLab, U-Net and others',
 ))
+register(Method(
+    name='grabcut_crf',
+    loader='seg_ros.grabcut.segmenter:load_grabcut',
+    options='seg_ros.grabcut.options:GrabCutOptions',
+    needs_depth=False,
+    result='instances',
+    summary='GrabCut: objects that a person marks by a box or strokes, cut out exactly',
+))

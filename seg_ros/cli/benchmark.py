@@ -8,7 +8,7 @@ forms against the plain one, and what the node adds to the bare call. mask_rcnn:
 each backend, torchvision's detector beside it, the share around the network, memory. semantic:
 every network by each backend, torchvision's beside them, frame to labels, the node. node: latency
 and memory of the node with a method that does next to nothing. roi: accuracy of RoIPool, RoIWarp
-and RoIAlign. Prints a Markdown table.
+and RoIAlign. crf: solvers of conditional random fields. Prints a Markdown table.
 """
 
 from __future__ import annotations
@@ -18,6 +18,7 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from seg_ros.cli._benchmark_crf import add_crf_arguments
 from seg_ros.cli._benchmark_detector import DETECTOR_PARTS
 from seg_ros.cli._benchmark_roi import add_roi_arguments
 from seg_ros.cli._benchmark_semantic import SEMANTIC_PARTS
@@ -29,7 +30,7 @@ if TYPE_CHECKING:
     from seg_ros.segmenters import Segmenter
 
 HELP = 'measure speed, latency and memory'
-SUBJECTS = ('unseen_objects', 'mask_rcnn', 'semantic', 'node', 'roi')
+SUBJECTS = ('unseen_objects', 'mask_rcnn', 'semantic', 'node', 'roi', 'crf')
 DEFAULT_ITERATIONS = 15
 PARTS = ('segment', 'backends', 'mean_shift', 'node')
 PARTS_OF = {'unseen_objects': PARTS, 'mask_rcnn': DETECTOR_PARTS, 'semantic': SEMANTIC_PARTS}
@@ -64,6 +65,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument('--markdown', type=Path, metavar='FILE', help='write the tables')
     _add_method_arguments(parser)
     add_roi_arguments(parser)
+    add_crf_arguments(parser)
 
 
 def _add_method_arguments(parser: argparse.ArgumentParser) -> None:
@@ -90,7 +92,7 @@ def run(args: argparse.Namespace) -> int:
     if args.subject == 'roi':
         return _roi(args)
     args.iterations = args.iterations or DEFAULT_ITERATIONS
-    report = _measured(args)
+    report = _crf(args) if args.subject == 'crf' else _measured(args)
     print(to_markdown(report), end='')
     if args.json:
         write_json(report, args.json)
@@ -105,6 +107,13 @@ def _roi(args: argparse.Namespace) -> int:
     _set_threads(args.threads)
     print(benchmark_roi(args, _progress), end='')
     return 0
+
+
+def _crf(args: argparse.Namespace) -> Report:
+    from seg_ros.cli._benchmark_crf import benchmark_crf
+
+    _check_parts(args)
+    return benchmark_crf(args, _progress)
 
 
 def _measured(args: argparse.Namespace) -> Report:

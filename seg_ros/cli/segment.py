@@ -32,6 +32,29 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )  # fmt: skip
     parser.add_argument('--quiet', action='store_true', help='no line a frame')
     add_method_arguments(parser)
+    add_marks(parser)
+
+
+def add_marks(parser: argparse.ArgumentParser) -> None:
+    """Add what a person marks for the method grabcut_crf: --box and --scribbles."""
+    group = parser.add_argument_group('grabcut_crf', 'what to cut out')
+    group.add_argument('--box', metavar='X,Y,W,H', help='pixels around one object')
+    group.add_argument(
+        '--scribbles', metavar='FILE',
+        help='strokes, a PNG of one 8-bit channel at the size of the image: 0 not known, 255 '
+             'background, 1 to 254 the object of that id',
+    )  # fmt: skip
+
+
+def assign_marks(args: argparse.Namespace) -> None:
+    """Turn --box and --scribbles into options; ValueError with a method that takes none."""
+    for name in ('box', 'scribbles'):
+        value = getattr(args, name)
+        if value is None:
+            continue
+        if args.method != 'grabcut_crf':
+            raise ValueError(f'--{name} goes with --method grabcut_crf, not {args.method}')
+        args.assignments.append(f'{name}={value}')
 
 
 def run(args: argparse.Namespace) -> int:
@@ -42,6 +65,7 @@ def run(args: argparse.Namespace) -> int:
     from seg_ros.cli._results import open_results
     from seg_ros.nodes.process import stop_signal
 
+    assign_marks(args)
     with open_input(args) as source:
         segmenter = load_segmenter(args)
         writer = open_results(args.output, args.method)

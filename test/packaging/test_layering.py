@@ -22,7 +22,7 @@ LEVELS = {
     'weights': 1, 'crf': 1, 'bags': 1, 'resources': 1, 'threads': 1,
     'backends': 2, 'synthetic': 2,
     'networks': 3,
-    'unseen': 4, 'mask_rcnn': 4, 'semantic': 4,
+    'unseen': 4, 'mask_rcnn': 4, 'semantic': 4, 'grabcut': 4,
     'combined': 5,
     'segmenters': 6,
     'evaluation': 7,
