@@ -67,6 +67,8 @@ class FrameBuilder:
     ) -> None:
         self._needs_depth = needs_depth
         self.optional_depth = optional_depth
+        self.camera_info_changes = 0
+        self.image_size = ''
         self._rectified = rectified
         self._key: tuple[Any, ...] | None = None
         self._camera: CameraModel | None = None
@@ -80,6 +82,7 @@ class FrameBuilder:
         rgb = _counted('color', color_of, color)
         frame = RgbdFrame(rgb, None, None, stamp_ns(color.header), color.header.frame_id)
         alone = Prepared(frame, rgb, color.header)
+        self.image_size = f'{rgb.shape[1]}x{rgb.shape[0]}'
         if self._needs_depth:
             return self._with_depth(alone, depth, info)
         if not self.optional_depth or depth is None:
@@ -141,6 +144,7 @@ class FrameBuilder:
         if key == self._key:
             return
         self._key = self._camera = self._rectifier = None
+        self.camera_info_changes += 1
         try:
             model = camera_model(info, rectified=self._rectified)
             if model.distortion is not None:

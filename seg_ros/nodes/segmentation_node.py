@@ -173,6 +173,8 @@ class SegmentationNode(LifecycleNode):
     def _stop(self, reason: str) -> None:
         if self._health is not None:
             self._health.destroy()
+            for dropped, count in self._health.drops().items():
+                self._statistics.dropped(dropped, count)
             self._health = None
         if self._pipeline is not None:
             self._pipeline.deactivate(reason)
@@ -291,9 +293,10 @@ class SegmentationNode(LifecycleNode):
             'memory_mb': memory_mb(),
         }
         if self._pipeline is not None:
-            segmenter = self._pipeline.segmenter
+            segmenter, builder = self._pipeline.segmenter, self._pipeline.builder
             values.update(device=segmenter.device, backend=segmenter.backend,
-                          depth=self._depth_use)
+                          depth=self._depth_use, image_size=builder.image_size,
+                          camera_info_changes=builder.camera_info_changes)
             if self._depth_use == 'optional':
                 values['segmented_without_depth'] = statistics.without_depth
         drops = statistics.counts()
