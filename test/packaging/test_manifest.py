@@ -46,7 +46,7 @@ ROS_PACKAGES = {
     'launch', 'launch_ros', 'lifecycle_msgs', 'rcl_interfaces', 'rclpy', 'ros2launch', 'rviz2',
     'sensor_msgs', 'std_msgs', 'std_srvs', 'visualization_msgs'}
 # No rosdep key: installed by pip, as the README says.
-PIP_ONLY = {'imgviz', 'onnx', 'onnxscript', 'openvino', 'pycocotools', 'safetensors',
+PIP_ONLY = {'imgviz', 'onnx', 'onnxscript', 'openvino', 'pycocotools', 'rerun', 'safetensors',
             'tensorboard', 'torchvision'}
 
 
