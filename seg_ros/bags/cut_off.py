@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import io
 import os
 import sqlite3
@@ -105,11 +106,10 @@ def is_cut_off(path: Path) -> bool:
 def roll_back(path: Path) -> None:
     """Undo the half-done transaction of an sqlite3 file whose writer was killed, if there is one.
 
-    Readers that take the file as it is would see damaged pages.
+    Readers that take the file as it is would see damaged pages. Where it cannot be undone, on a
+    read-only disk or while somebody writes, the file is left as it is.
     """
-    if path.suffix == '.db3' and path.with_name(path.name + '-journal').exists():
-        connection = sqlite3.connect(path)
-        try:
-            connection.execute('SELECT count(*) FROM sqlite_master').fetchone()
-        finally:
-            connection.close()
+    if path.suffix != '.db3' or not path.with_name(path.name + '-journal').exists():
+        return
+    with contextlib.suppress(sqlite3.Error), contextlib.closing(sqlite3.connect(path)) as database:
+        database.execute('SELECT count(*) FROM sqlite_master').fetchone()
