@@ -12,6 +12,7 @@ import subprocess
 from collections.abc import Callable
 from dataclasses import asdict
 from pathlib import Path
+from typing import Any
 
 from seg_ros.benchmark.process import python_command
 from seg_ros.benchmark.transport import (
@@ -54,16 +55,27 @@ def measured(case: Case, frames: int) -> Travelled:
     receiver = _started('receive', text, environment)
     try:
         if receiver.stdout is None or receiver.stdout.readline() != 'ready\n':
-            raise RuntimeError('the receiving process did not start')
-        sender = _started('send', text, environment)
-        sent = json.loads(sender.communicate(timeout=_TIMEOUT_S + frames)[0])
-        came = json.loads(receiver.communicate(timeout=_TIMEOUT_S)[0])
+            raise ValueError('the receiving process did not start: its error stands above')
+        sent = _answer(_started('send', text, environment), _TIMEOUT_S + frames)
+        came = _answer(receiver, _TIMEOUT_S)
     finally:
         receiver.kill()
         receiver.wait()
     arrivals = {topic: {int(stamp): at for stamp, at in times.items()}
                 for topic, times in came.items()}
     return travelled(case, sent, arrivals)
+
+
+def _answer(process: subprocess.Popen[str], timeout_s: float) -> Any:
+    """Return what a process wrote as JSON; it does not outlive the timeout."""
+    try:
+        out = process.communicate(timeout=timeout_s)[0]
+    finally:
+        process.kill()
+    if process.returncode:
+        raise ValueError(f'a measuring process ended with {process.returncode}: its error stands '
+                         'above')
+    return json.loads(out)
 
 
 def _started(role: str, text: str, environment: dict[str, str]) -> subprocess.Popen[str]:
