@@ -71,6 +71,7 @@ class FrameBuilder:
         self.image_size = ''
         self._rectified = rectified
         self._key: tuple[Any, ...] | None = None
+        self._seen: tuple[Any, ...] | None = None
         self._camera: CameraModel | None = None
         self._rectifier: Rectifier | None = None
 
@@ -144,7 +145,8 @@ class FrameBuilder:
         if key == self._key:
             return
         self._key = self._camera = self._rectifier = None
-        self.camera_info_changes += 1
+        self.camera_info_changes += key != self._seen
+        self._seen = key
         try:
             model = camera_model(info, rectified=self._rectified)
             if model.distortion is not None:

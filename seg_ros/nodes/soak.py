@@ -59,7 +59,6 @@ class Soak:
         for number, kind in enumerate(fault_order(kinds, seed)):
             if number >= len(kinds) and self._passed_s() >= duration_s:
                 break
-            self._read_memory()
             self._outcome.faults.append(self._done(kind))
             self._is_alive()
         self._quiet()
@@ -69,6 +68,7 @@ class Soak:
 
     def _done(self, kind: str) -> FaultRecord:
         self._quiet()
+        self._read_memory()
         fault, watch = FAULTS[kind], self._rig.watch
         before, at_s = watch.status(), self._passed_s()
         watch.statuses.clear()
