@@ -8,14 +8,17 @@ unplugged, frames are corrupted, 2 % of the messages are lost, its process is ki
 anew; parameters change, the lifecycle is cycled, subscribers come and go. Passed is a soak without
 a crash, without growth over 20 MiB, without a result of a wrong stamp, with every fault visible in
 /diagnostics and recovery within a second. The method does next to nothing: it is the node that is
-tried.
+tried. Ctrl-C ends it early; the report is of what came until then.
 """
 
 from __future__ import annotations
 
 import argparse
+import signal
 import sys
 import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -44,11 +47,26 @@ def run(args: argparse.Namespace) -> int:
     if args.minutes < 0:
         raise ValueError(f'--minutes is {args.minutes}: 0 or more')
     imported_rclpy()
-    with tempfile.TemporaryDirectory() as folder:
+    with tempfile.TemporaryDirectory() as folder, _interruptible():
         outcome = _soaked(args, args.log or Path(folder) / 'node.log')
     print(to_markdown(outcome), end='')
     write_report(outcome, args.json, args.markdown)
     return int(bool(outcome.failures()))
+
+
+@contextmanager
+def _interruptible() -> Iterator[None]:
+    """End the soak in order, with its processes, whichever signal comes."""
+    def interrupt(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    before = {number: signal.signal(number, interrupt)
+              for number in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
 
 
 def _soaked(args: argparse.Namespace, log: Path) -> SoakOutcome:

@@ -60,11 +60,11 @@ class Soak:
             if number >= len(kinds) and self._passed_s() >= duration_s:
                 break
             self._outcome.faults.append(self._done(kind))
+            self._outcome.duration_s = self._passed_s()
             self._is_alive()
         self._quiet()
         self._read_memory()
         self._rig.camera.tell()
-        self._outcome.duration_s = self._passed_s()
 
     def _done(self, kind: str) -> FaultRecord:
         self._quiet()
@@ -151,6 +151,8 @@ def run_soak(
             soak.run(60 * minutes, seed)
     except RuntimeError as error:
         outcome.crash = str(error)
+    except KeyboardInterrupt:
+        progress('interrupted: the report is of what came until now')
     finally:
         camera.close()
         watch.close()

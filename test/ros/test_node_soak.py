@@ -5,8 +5,10 @@
 
 import json
 import os
+import signal
 import subprocess
 import sys
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -78,3 +80,22 @@ def test_the_node_lives_through_a_minute_of_faults(tmp_path):
     assert written['results'] > 200
     assert written['dropped']['dropped_unpaired'] > 0
     assert (written['failures'], done.returncode) == ([], 0), done.stdout + done.stderr
+
+
+@pytest.mark.slow
+def test_a_soak_that_is_ended_takes_its_processes_with_it(tmp_path):
+    domain = os.environ['ROS_DOMAIN_ID']
+    soak = subprocess.Popen(
+        [sys.executable, '-u', '-m', 'seg_ros', 'soak', '--json', str(tmp_path / 'soak.json')],
+        env={**environment(), 'SEG_ROS_BENCHMARK_DOMAIN': domain}, text=True,
+        stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+    # the first fault is reported: node and camera are at work
+    assert 'recovery' in soak.stderr.readline()
+    children = set(Path(f'/proc/{soak.pid}/task/{soak.pid}/children').read_text().split())
+    assert len(children) >= 2
+    soak.send_signal(signal.SIGTERM)
+    out, err = soak.communicate(timeout=60)
+    assert 'interrupted' in err and 'Traceback' not in err, err
+    assert '# Soak' in out
+    assert json.loads((tmp_path / 'soak.json').read_text())['exit_code'] == 0
+    assert [pid for pid in children if Path(f'/proc/{pid}').exists()] == []
