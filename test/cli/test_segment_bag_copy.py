@@ -3,7 +3,9 @@
 
 """``seg_ros segment BAG --output BAG``: the results added, everything else byte for byte."""
 
+import contextlib
 import os
+import sqlite3
 import subprocess
 import sys
 from pathlib import Path
@@ -135,3 +137,21 @@ def test_an_unknown_type_is_copied_with_its_definition(tmp_path):
         (copied,) = [c for c in bag.connections if c.topic == CUSTOM]
     assert copied.msgtype not in typestore().fielddefs
     assert 'float32 torque' in copied.msgdef.data
+
+
+def test_a_type_that_nobody_knows_is_copied_all_the_same(tmp_path):
+    """Bags of Humble in sqlite3 hold no definitions."""
+    mixed_bag(tmp_path / 'in', StoragePlugin.SQLITE3)
+    file = tmp_path / 'in' / 'in.db3'
+    with contextlib.closing(sqlite3.connect(file)) as database:
+        database.execute("UPDATE message_definitions SET encoded_message_definition = '', "
+                         "type_description_hash = ''")
+        database.execute("UPDATE topics SET type_description_hash = ''")
+        database.commit()
+    assert segment(file, '--output', tmp_path / 'out.mcap') == 0
+    before, after = everything(file), everything(tmp_path / 'out.mcap')
+    assert [m for m in after['messages'] if m[0] not in (LABEL, OVERLAY)] == before['messages']
+    assert after['topics'][CUSTOM][0] == 'robot_msgs/msg/Grip'
+    assert after['topics'][CUSTOM][1] == ''
+    assert 'uint32 height' in next(
+        described[1] for topic, described in after['topics'].items() if 'image' in topic)
