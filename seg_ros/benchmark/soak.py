@@ -44,7 +44,9 @@ class SoakOutcome:
     results: int = 0
     frames_sent: int = 0
     wrong_results: list[str] = field(default_factory=list)
+    # (seconds, resident, private) between faults, and in the same state at the begin and the end.
     memory_mib: list[tuple[float, float, float]] = field(default_factory=list)
+    settled_mib: list[tuple[float, float, float]] = field(default_factory=list)
     duration_s: float = 0.0
     exit_code: int | None = None
     crash: str = ''
@@ -52,12 +54,16 @@ class SoakOutcome:
     machine: dict[str, Any] = field(default_factory=describe_machine)
 
     def growth_mib(self) -> dict[str, float]:
-        """Return the growth of resident and of private memory: last tenth less first tenth."""
-        if not self.memory_mib:
+        """Return the growth of resident and of private memory in the same state.
+
+        The least of the readings in the second half less that of the first: what the middleware
+        keeps for the largest images in its queues comes and goes between faults.
+        """
+        half = len(self.settled_mib) // 2
+        if not half:
             return {'resident': float('nan'), 'private': float('nan')}
-        samples = np.array(self.memory_mib)[:, 1:]
-        share = max(1, len(samples) // 10)
-        grown = np.median(samples[-share:], axis=0) - np.median(samples[:share], axis=0)
+        samples = np.array(self.settled_mib)[:, 1:]
+        grown = samples[half:].min(axis=0) - samples[:half].min(axis=0)
         return {'resident': round(float(grown[0]), 1), 'private': round(float(grown[1]), 1)}
 
     def failures(self) -> list[str]:
@@ -120,13 +126,14 @@ def _row(kind: str, faults: list[FaultRecord]) -> str:
 def _summary(outcome: SoakOutcome) -> list[str]:
     growth = outcome.growth_mib()
     rows = outcome.memory_mib
-    memory = f'{rows[0][1]:.0f} to {rows[-1][1]:.0f} MiB' if rows else 'not read'
+    memory = (f'between faults {min(row[1] for row in rows):.0f} to '
+              f'{max(row[1] for row in rows):.0f} MiB' if rows else 'not read')
     failures = outcome.failures()
     lines = [
         f'- {outcome.results} results of {outcome.frames_sent} frames sent, '
         f'{len(outcome.wrong_results)} wrong or repeated',
-        f'- resident memory {memory}: growth {growth["resident"]} MiB, of private memory '
-        f'{growth["private"]} MiB',
+        f'- resident memory {memory}; growth from begin to end in the same state '
+        f'{growth["resident"]} MiB, of private memory {growth["private"]} MiB',
         '- dropped: ' + (', '.join(
             f'{name} {count}' for name, count in sorted(outcome.dropped.items())) or 'none'),
         f'- exit code {outcome.exit_code}', '']

@@ -18,7 +18,7 @@ from sensor_msgs.msg import CameraInfo
 from std_srvs.srv import SetBool, Trigger
 
 from seg_ros.core.options import Options
-from seg_ros.nodes import memory, qos
+from seg_ros.nodes import qos
 from seg_ros.nodes.answers import Call, SegmentService
 from seg_ros.nodes.arguments import method_from_arguments
 from seg_ros.nodes.camera_info import is_rectified_topic
@@ -63,7 +63,6 @@ class SegmentationNode(LifecycleNode):
             DiagnosticArray, '/diagnostics', qos.reliable(10))
         self.create_timer(1.0, self._diagnose, clock=self._steady)
         self.create_timer(0.25, self._look_after_inputs, clock=self._steady)
-        self.create_timer(memory.GIVE_BACK_S, self._give_back, clock=self._steady)
         if self._settings.node.autostart:
             self._starter = self.create_timer(0.0, self._autostart, clock=self._steady)
 
@@ -263,9 +262,6 @@ class SegmentationNode(LifecycleNode):
         if self._health is not None:
             self._health.look()
 
-    def _give_back(self) -> None:
-        memory.give_back()
-
     def _diagnose(self) -> None:
         status = status_message(f'{self.get_name()}: segmentation', self._problems(),
                                 self._values())
@@ -315,7 +311,6 @@ class SegmentationNode(LifecycleNode):
 def main(args: list[str] | None = None) -> int:
     """Run the node until it is interrupted; return the exit code."""
     node: SegmentationNode | None = None
-    memory.share_heaps()
     rclpy.init(args=args)
     try:
         node = SegmentationNode(method_from_arguments(sys.argv if args is None else args))

@@ -10,6 +10,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
+from lifecycle_msgs.msg import Transition
 
 from seg_ros.benchmark.process import ChildProcess, memory_mib
 from seg_ros.benchmark.soak import FRAME_NUMBERS, FaultRecord, SoakOutcome, fault_order
@@ -52,6 +53,18 @@ class Soak:
             time.sleep(QUIET_S)
         self._rig.camera.tell(loss=LOSS)
         self._began_s = time.monotonic()
+        self._settle()
+
+    def _settle(self) -> None:
+        """Bring camera and node into the state of the begin and read the memory, twice."""
+        width, height = SIZES[0]
+        for _ in range(2):
+            self._rig.camera.tell(width=width, height=height)
+            for transition in (Transition.TRANSITION_DEACTIVATE, Transition.TRANSITION_ACTIVATE):
+                self._rig.watch.change_state(transition)
+            self._recovered(time.monotonic(), None, RECOVERY_S)
+            self._quiet()
+            self._outcome.settled_mib.append(self._memory())
 
     def run(self, duration_s: float, seed: int) -> None:
         """Do faults for a time, each kind once at least."""
@@ -62,13 +75,11 @@ class Soak:
             self._outcome.faults.append(self._done(kind))
             self._outcome.duration_s = self._passed_s()
             self._is_alive()
-        self._quiet()
-        self._read_memory()
-        self._rig.camera.tell()
+        self._settle()
 
     def _done(self, kind: str) -> FaultRecord:
         self._quiet()
-        self._read_memory()
+        self._outcome.memory_mib.append(self._memory())
         fault, watch = FAULTS[kind], self._rig.watch
         before, at_s = watch.status(), self._passed_s()
         watch.statuses.clear()
@@ -113,10 +124,9 @@ class Soak:
     def _passed_s(self) -> float:
         return time.monotonic() - self._began_s
 
-    def _read_memory(self) -> None:
+    def _memory(self) -> tuple[float, float, float]:
         memory = memory_mib(self._pid)
-        self._outcome.memory_mib.append(
-            (round(self._passed_s(), 1), memory['VmRSS'], memory['RssAnon']))
+        return round(self._passed_s(), 1), memory['VmRSS'], memory['RssAnon']
 
 
 def said(fault: FaultRecord) -> str:

@@ -15,8 +15,8 @@ from seg_ros.benchmark.soak import (
 )
 
 
-def outcome(faults=(), memory=((0, 100.0, 80.0), (60, 110.0, 85.0)), **changes):
-    made = SoakOutcome({'seed': 3}, list(faults), memory_mib=list(memory), exit_code=0,
+def outcome(faults=(), settled=((0, 100.0, 80.0), (60, 110.0, 85.0)), **changes):
+    made = SoakOutcome({'seed': 3}, list(faults), settled_mib=list(settled), exit_code=0,
                        duration_s=60.0)
     for name, value in changes.items():
         setattr(made, name, value)
@@ -40,17 +40,20 @@ def fault(is_seen=True, recovery_s=0.2, kind='camera_stops'):
     (outcome(exit_code=None), ['the node ended with exit code None']),
     (outcome(crash='it is gone'), ['the node ended: it is gone']),
     (outcome(wrong_results=['a', 'b']), ['wrong result: a', 'wrong result: b']),
-    (outcome(memory=[(0, 100.0, 80.0), (60, 120.5, 85.0)]),
+    (outcome(settled=[(0, 100.0, 80.0), (60, 120.5, 85.0)]),
      ['memory grew by 20.5 MiB, at most 20 are allowed']),
-    (outcome(memory=[]), ['memory grew by nan MiB, at most 20 are allowed']),
+    (outcome(settled=[]), ['memory grew by nan MiB, at most 20 are allowed']),
 ])
 def test_what_a_node_fails_by(made, expected):
     assert made.failures() == expected
 
 
-def test_growth_is_of_medians_so_that_one_sample_does_not_decide():
-    memory = [(t, 100.0 + (300 if t in (5, 95) else 0.1 * t), 50.0) for t in range(100)]
-    assert outcome(memory=memory).growth_mib() == {'resident': 9.0, 'private': 0.0}
+@pytest.mark.parametrize(('resident', 'expected'), [
+    ([100, 140, 109, 150], 9.0), ([140, 100, 150, 109], 9.0), ([100, 100, 90, 95], -10.0),
+    ([100, 130], 30.0)])
+def test_growth_is_of_the_least_readings_so_that_one_does_not_decide(resident, expected):
+    settled = [(at, float(mib), 50.0) for at, mib in enumerate(resident)]
+    assert outcome(settled=settled).growth_mib() == {'resident': expected, 'private': 0.0}
 
 
 def test_every_kind_comes_once_before_any_comes_again():
