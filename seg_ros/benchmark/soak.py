@@ -44,7 +44,8 @@ class SoakOutcome:
     results: int = 0
     frames_sent: int = 0
     wrong_results: list[str] = field(default_factory=list)
-    # (seconds, resident, private) between faults, and in the same state at the begin and the end.
+    # (seconds, resident, private) between faults, and in the same state: after every fault came
+    # once, and at the end.
     memory_mib: list[tuple[float, float, float]] = field(default_factory=list)
     settled_mib: list[tuple[float, float, float]] = field(default_factory=list)
     duration_s: float = 0.0
@@ -132,7 +133,7 @@ def _summary(outcome: SoakOutcome) -> list[str]:
     lines = [
         f'- {outcome.results} results of {outcome.frames_sent} frames sent, '
         f'{len(outcome.wrong_results)} wrong or repeated',
-        f'- resident memory {memory}; growth from begin to end in the same state '
+        f'- resident memory {memory}; growth from the first round to the end '
         f'{growth["resident"]} MiB, of private memory {growth["private"]} MiB',
         '- dropped: ' + (', '.join(
             f'{name} {count}' for name, count in sorted(outcome.dropped.items())) or 'none'),
