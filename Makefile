@@ -3,6 +3,7 @@
 #
 #   make demo [INPUT=folder-or-bag]   set up .venv and run the demonstration
 #   make test [ARGS='-k name']        set up .venv and run every test
+#   make soak [MINUTES=30]           run the node under random faults; report in soak/
 #   make venv                         set up .venv only
 #   make lint                         ruff and mypy
 #   make clean                        remove .venv and what was built
@@ -17,6 +18,7 @@ ROS_WHEELS ?= ros-rclpy ros-rmw-fastrtps-cpp ros-common-interfaces ros-wheels-bo
 EXTRAS ?= bags,crf,demo,onnx,openvino,synth,test
 INPUT ?=
 ARGS ?=
+MINUTES ?= 30
 
 # A Python of the ROS 2 wheels leaves these behind; they break the Python of another environment.
 ifdef _ROS_WHEELS_BOOTSTRAP_COMPLETE
@@ -37,7 +39,7 @@ READY := $(VENV)/.ready-$(KEY)
 # More threads than this make small networks slower; processes of the demo and the tests share the CPU.
 THREADS := $(shell n=$$(nproc 2>/dev/null || echo 2); [ "$$n" -gt 4 ] && n=4; echo "$$n")
 
-.PHONY: help demo test venv lint clean
+.PHONY: help demo test soak venv lint clean
 help:
 	@sed -n '4,/^$$/s/^# \{0,1\}//p' Makefile
 
@@ -48,6 +50,10 @@ test: $(READY)
 	ROS_AUTOMATIC_DISCOVERY_RANGE=LOCALHOST OMP_NUM_THREADS=$${OMP_NUM_THREADS:-$(THREADS)} \
 	  $(BIN)/python -m pytest $(ARGS)
 
+soak: $(READY)
+	$(BIN)/seg_ros soak --minutes $(MINUTES) --json soak/soak.json --markdown soak/soak.md \
+	  --log soak/node.log $(ARGS)
+
 venv: $(READY)
 
 lint: $(READY)
@@ -56,7 +62,7 @@ lint: $(READY)
 	$(BIN)/mypy
 
 clean:
-	rm -rf $(VENV) build dist seg_ros.egg-info demo_output
+	rm -rf $(VENV) build dist seg_ros.egg-info demo_output soak
 
 $(READY):
 	@sh scripts/create_venv.sh '$(PYTHON)' '$(VENV)'

@@ -40,6 +40,8 @@ EXTRAS = {
              'setuptools>=70.1', 'tensorboard>=2.10'],
     # scikit-learn fits the classifier of single pixels.
     'train': ['scikit-learn>=1.3', 'tensorboard>=2.10'],
+    # 0.24 takes numpy 2 and Python 3.10; tried with 0.41.
+    'view': ['rerun-sdk>=0.24'],
     'dev': ['mypy', 'ruff', 'types-PyYAML'],
 }
 

@@ -13,6 +13,7 @@ from launch.substitutions import LaunchConfiguration
 from launch_ros.actions import Node
 
 from seg_ros.nodes import launching
+from seg_ros.nodes.node_options import COLOR_TRANSPORTS, DEPTH_TRANSPORTS
 from seg_ros.segmenters import DEFAULT_METHOD, METHODS
 
 CONFIG = Path(get_package_share_directory('seg_ros')) / 'config'
@@ -35,6 +36,14 @@ ARGUMENTS = [
     DeclareLaunchArgument(
         'camera_info_topic', default_value='',
         description="Calibration of the colour image; empty: the camera's."),
+    DeclareLaunchArgument(
+        'color_transport', default_value='', choices=['', *COLOR_TRANSPORTS],
+        description='raw, or compressed (jpeg, png on TOPIC/compressed); empty: as the parameter '
+                    'files say, else raw.'),
+    DeclareLaunchArgument(
+        'depth_transport', default_value='', choices=['', *DEPTH_TRANSPORTS],
+        description='raw, compressedDepth or compressed (png on TOPIC/compressedDepth or '
+                    'TOPIC/compressed); empty: as the parameter files say, else raw.'),
     DeclareLaunchArgument(
         'namespace', default_value='',
         description='Namespace of the nodes; outputs are /NAMESPACE/METHOD/label and so on.'),

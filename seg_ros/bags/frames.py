@@ -31,6 +31,8 @@ class RecordedFrame(Generic[T]):
 
 
 Converter = Callable[[Any, Any, Any], T]
+# Takes a connection, log time in ns and serialized message.
+OnMessage = Callable[[Any, int, bytes], None]
 
 
 class BagFrames(Generic[T]):
@@ -39,7 +41,8 @@ class BagFrames(Generic[T]):
     Colour and depth are paired by stamp within ``slop_s`` seconds; the newest camera_info is
     used, the first one for images before it. ``convert(color, depth or None, info or None)``
     makes the frame. A frame's NAME is its stamp in seconds. A colour image that stays alone is an
-    error unless ``needs_pairs`` is False.
+    error unless ``needs_pairs`` is False. ``on_message``, if set, is given every message of the
+    bag, in the order of log times, before the frames that it completes are yielded.
     """
 
     def __init__(
@@ -58,6 +61,7 @@ class BagFrames(Generic[T]):
         self._needs_pairs = needs_pairs
         self._types = typestore()
         self._info: Any = self._first_info()
+        self.on_message: OnMessage | None = None
 
     def __len__(self) -> int:
         """Return the number of colour images."""
@@ -65,7 +69,7 @@ class BagFrames(Generic[T]):
 
     def __iter__(self) -> Iterator[RecordedFrame[T]]:
         pairer: StampPairer[tuple[int, Any, Any]] = StampPairer(self._slop_ns)
-        for connection, log_ns, data in self._bag.messages(self.topics.names()):
+        for connection, log_ns, data in self._messages():
             message = self._decoded(data, connection.msgtype)
             if message is None:
                 yield RecordedFrame(stamp_name(log_ns), log_ns, log_ns, None, (
@@ -79,6 +83,20 @@ class BagFrames(Generic[T]):
             add(stamp_ns_of(message), item)
             yield from (self._recorded(*pair) for pair in self._pairs(pairer))
         yield from (self._recorded(*pair) for pair in self._pairs(pairer, finished=True))
+
+    def _messages(self) -> Iterator[tuple[Any, int, bytes]]:
+        """Yield the camera's messages, handing on all there are where that is asked for."""
+        names = self.topics.names()
+        for item in self._bag.messages(names if self.on_message is None else None):
+            if self.on_message is not None:
+                self.on_message(*item)
+            if item[0].topic in names:
+                yield item
+
+    @property
+    def connections(self) -> list[Any]:
+        """Return the bag's connections."""
+        return self._bag.connections
 
     def _pairs(
         self, pairer: StampPairer[tuple[int, Any, Any]], *, finished: bool = False
@@ -124,11 +142,13 @@ def topics_of(
     color: str | None = None,
     depth: str | None = None,
     camera_info: str | None = None,
+    *,
+    compressed: bool = False,
 ) -> CameraTopics:
     """Return the camera's topics of an open bag (``choose_topics``), empty ones left out."""
     pairs = [(c.topic, c.msgtype) for c in bag.connections if c.msgcount]
     try:
-        return choose_topics(pairs, color, depth, camera_info)
+        return choose_topics(pairs, color, depth, camera_info, compressed=compressed)
     except ValueError as error:
         raise ValueError(f'{bag.path}: {error}') from None
 

@@ -10,6 +10,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from seg_ros.bags.cut_off import FinishedMcap, is_cut_off, roll_back
+
 if TYPE_CHECKING:
     from rosbags.interfaces import Connection
     from rosbags.typesys.store import Typestore
@@ -45,7 +47,7 @@ class Bag:
     def __enter__(self) -> Bag:
         reader_type, errors = _rosbags_reader()
         with self._named(errors):
-            self._reader = reader_type(_readable(self.path))
+            self._reader = reader_type(_finished(_readable(self.path)))
             self._reader.open()
         return self
 
@@ -85,6 +87,15 @@ def _readable(path: Path) -> Path:
                 f'{path} holds no metadata.yaml and {len(files)} bag files: name one of the files'
             )
         return files[0]
+    return path
+
+
+def _finished(path: Path) -> Path | FinishedMcap:
+    """Return what reads a file whose writer was killed, as far as it goes."""
+    if path.is_file():
+        roll_back(path)
+        if is_cut_off(path):
+            return FinishedMcap(path)
     return path
 
 

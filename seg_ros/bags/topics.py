@@ -9,12 +9,15 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 IMAGE = 'sensor_msgs/msg/Image'
+COMPRESSED = 'sensor_msgs/msg/CompressedImage'
 CAMERA_INFO = 'sensor_msgs/msg/CameraInfo'
 
 # results and other pictures that are no colour image of the camera
 _NOT_COLOR = {'label', 'mask', 'overlay', 'confidence', 'infra', 'infra1', 'infra2', 'ir',
               'disparity', 'mono'}  # fmt: skip
 _COLOR_NAMES = ('image_rect_color', 'image_rect', 'image_color', 'image_raw', 'image')
+# the last part of a compressed image's topic, as image_transport names it
+_TRANSPORTS = ('compressed', 'compressedDepth')
 _ALIGNED = ('depth_registered', 'aligned_depth_to_color', 'depth_to_rgb', 'aligned_depth')
 
 
@@ -36,15 +39,19 @@ def choose_topics(
     color: str | None = None,
     depth: str | None = None,
     camera_info: str | None = None,
+    *,
+    compressed: bool = False,
 ) -> CameraTopics:
     """Return the camera's topics among (name, type) pairs; names that are given are kept.
 
     Registered depth is preferred to raw depth, rectified colour to raw colour, and the
-    camera_info beside the colour topic to others. Raises ValueError that lists the candidates
+    camera_info beside the colour topic to others; with ``compressed`` compressed images are taken
+    where there are no raw ones. Raises ValueError that lists the candidates
     for a name that is not there, for no colour topic and for several equally good ones.
     """
     pairs = list(dict.fromkeys(topics))
-    images = [name for name, kind in pairs if kind == IMAGE]
+    kinds = (IMAGE, COMPRESSED) if compressed else (IMAGE,)
+    images = [name for name, kind in pairs if kind in kinds]
     infos = [name for name, kind in pairs if kind == CAMERA_INFO]
     chosen_color = _given(color, images, 'colour') or _best(
         [(_color_rank(name), name) for name in images if _is_color(name)],
@@ -81,6 +88,21 @@ def _best(ranked: list[tuple[tuple[int, ...], str]], what: str, option: str) -> 
     return ranked[0][1] if ranked else None
 
 
+def without_transport(name: str) -> str:
+    """Return the base name of a compressed image's topic, and any other as it is."""
+    base, _, last = name.rpartition('/')
+    return base if last in _TRANSPORTS else name
+
+
+def _is_packed(name: str) -> int:
+    return int(without_transport(name) != name)
+
+
+def _is_plain_png(name: str) -> int:
+    """Rank depth of the transport 'compressed' last: it may be a jpeg."""
+    return int(name.endswith('/compressed'))
+
+
 def _is_color(name: str) -> bool:
     return 'depth' not in name.lower() and not _is_result(name)
 
@@ -90,20 +112,22 @@ def _is_result(name: str) -> bool:
 
 
 def _color_rank(name: str) -> tuple[int, ...]:
-    parts = name.lower().strip('/').split('/')
+    parts = without_transport(name).lower().strip('/').split('/')
     place = _COLOR_NAMES.index(parts[-1]) if parts[-1] in _COLOR_NAMES else len(_COLOR_NAMES)
-    return (0 if {'rgb', 'color'} & set(parts) else 1, place)
+    return (0 if {'rgb', 'color'} & set(parts) else 1, _is_packed(name), place)
 
 
 def _depth_rank(name: str, color: str) -> tuple[int, ...]:
     parts = name.lower().strip('/').split('/')
     aligned = any(part in _ALIGNED for part in parts)
-    return (0 if aligned else 1, -_shared_parts(name, color))
+    packed = (_is_packed(name), _is_plain_png(name))
+    return (0 if aligned else 1, *packed, -_shared_parts(name, color))
 
 
 def _info_rank(name: str, color: str, depth: str | None) -> tuple[int, ...]:
-    beside_color = name.rsplit('/', 1)[0] == color.rsplit('/', 1)[0]
-    beside_depth = depth is not None and name.rsplit('/', 1)[0] == depth.rsplit('/', 1)[0]
+    folder = name.rsplit('/', 1)[0]
+    beside_color = folder == without_transport(color).rsplit('/', 1)[0]
+    beside_depth = depth is not None and folder == without_transport(depth).rsplit('/', 1)[0]
     return (0 if beside_color else 1 if beside_depth else 2, -_shared_parts(name, color))
 
 

@@ -53,6 +53,11 @@ class ChildProcess:
         """Return the process id."""
         return self._running().pid
 
+    @property
+    def exit_code(self) -> int | None:
+        """Return the exit code, None while it runs or where it was never started."""
+        return None if self._process is None else self._process.poll()
+
     def require_alive(self) -> None:
         """Raise RuntimeError with the end of its output where the process has ended."""
         code = self._running().poll()

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 START_TIMEOUT_S = 60.0
 _NODE = 'seg_ros.nodes.segmentation_node'
-_TRIVIAL_NODE = (
+TRIVIAL_NODE = (
     'import sys; from seg_ros.benchmark.trivial import register_trivial; register_trivial(); '
     f'from {_NODE} import main; sys.exit(main(sys.argv))')
 
@@ -54,7 +54,7 @@ def node_memory(
     """Add latency and growth of the node, all topics on, with the trivial method."""
     from seg_ros.benchmark.node import measure_memory
 
-    command = python_command('-c', _TRIVIAL_NODE, '--ros-args', *_parameters({'method': TRIVIAL}))
+    command = python_command('-c', TRIVIAL_NODE, '--ros-args', *_parameters({'method': TRIVIAL}))
     with _node_and_probe(command, TRIVIAL, args.threads, all_topics=True) as (
             child, probe, started_s):
         report.findings['node start to its topics s'] = started_s
@@ -79,7 +79,7 @@ def _node_and_probe(
 
     environment = ros_environment(config_path('fastdds_images.xml'))
     for_node = {**environment, **({'OMP_NUM_THREADS': str(threads)} if threads else {})}
-    with tempfile.TemporaryDirectory() as folder, _set_for_now(environment):
+    with tempfile.TemporaryDirectory() as folder, set_for_now(environment):
         child = ChildProcess(command, for_node, Path(folder) / 'node.log')
         with child, CameraProbe(f'{name}/label', also=all_topics) as probe:
             started_s = probe.wait_for_node(START_TIMEOUT_S, child.require_alive)
@@ -87,7 +87,7 @@ def _node_and_probe(
 
 
 @contextmanager
-def _set_for_now(values: dict[str, str]) -> Iterator[None]:
+def set_for_now(values: dict[str, str]) -> Iterator[None]:
     """Set environment variables for a while: the probe's middleware reads them when it starts."""
     before = {name: os.environ.get(name) for name in values}
     os.environ.update(values)

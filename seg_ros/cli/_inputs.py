@@ -17,7 +17,7 @@ import numpy.typing as npt
 
 from seg_ros.bags.frames import DEFAULT_SLOP_S, BagFrames, topics_of
 from seg_ros.bags.storage import Bag, is_bag
-from seg_ros.bags.topics import CameraTopics
+from seg_ros.bags.topics import CameraTopics, without_transport
 from seg_ros.core.frame import RgbdFrame
 from seg_ros.core.io import COLOR_SUFFIXES, FrameFolder, read_camera, read_color, read_depth
 
@@ -187,9 +187,10 @@ def _bag_source(bag: Bag, args: argparse.Namespace) -> BagSource:
     from seg_ros.nodes.camera_info import is_rectified_topic
     from seg_ros.nodes.frames import FrameBuilder
 
-    topics = topics_of(bag, args.color_topic, args.depth_topic, args.camera_info_topic)
+    topics = topics_of(bag, args.color_topic, args.depth_topic, args.camera_info_topic,
+                       compressed=True)
     builder = FrameBuilder(
         needs_depth=topics.depth is not None and topics.camera_info is not None,
-        rectified=is_rectified_topic(topics.color),
+        rectified=is_rectified_topic(without_transport(topics.color)),
     )
     return BagSource(BagFrames(bag, topics, builder.build, args.slop))

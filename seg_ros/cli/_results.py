@@ -14,8 +14,8 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
-from seg_ros.bags.writer import BagWriter
-from seg_ros.cli._inputs import NamedFrame
+from seg_ros.bags.writer import BagWriter, is_bag_output
+from seg_ros.cli._inputs import BagSource, FrameSource, NamedFrame
 from seg_ros.core.classes import CLASSES_NAME
 from seg_ros.core.drawing import draw_classes, draw_overlay
 from seg_ros.core.frame import RgbdFrame
@@ -36,9 +36,18 @@ class ResultWriter(Protocol):
         """Finish what is written once for all frames."""
 
 
-def open_results(output: Path, method: str) -> ResultWriter:
-    """Return the writer for a path: a bag where it ends in .mcap, else a folder."""
-    return ResultBag(output, method) if output.suffix == '.mcap' else ResultFolder(output)
+def open_results(
+    output: Path, method: str, storage: str | None = None, source: FrameSource | None = None
+) -> ResultWriter:
+    """Return the writer for a path: a bag where it ends in .mcap or .db3, else a folder.
+
+    With a ``storage`` the folder is a bag. Of a ``source`` that is a bag the result bag has every
+    message too.
+    """
+    if not is_bag_output(output, storage):
+        return ResultFolder(output)
+    bag_source = source if isinstance(source, BagSource) else None
+    return ResultBag(BagWriter(output, storage), method, bag_source)
 
 
 def at_input(
@@ -102,23 +111,45 @@ class ResultFolder:
 class ResultBag:
     """Write label and overlay images with the input's stamps as topics of the method's name.
 
-    Labels are mono16, of classes mono8 with their names on class_names, as the node has it.
+    Labels are mono16, of classes mono8 with their names on class_names, as the node has it. The
+    messages of a ``source`` are copied, byte for byte; then a result has the log time of the
+    message that completed its frame, so that the bag is in order, else its colour image's.
     """
 
-    def __init__(self, path: Path, method: str) -> None:
-        self._bag = BagWriter(path)
+    def __init__(self, bag: BagWriter, method: str, source: BagSource | None = None) -> None:
+        self._bag = bag
         self._label, self._overlay = f'/{method}/label', f'/{method}/overlay'
         self._names = f'/{method}/class_names'
         self._are_named = False
+        self._passed_ns: int | None = None
+        if source is not None:
+            self._copy_from(source)
         for topic in (self._label, self._overlay):
             self._bag.add_topic(topic, IMAGE)
 
+    def _copy_from(self, source: BagSource) -> None:
+        taken = {self._label, self._overlay, self._names} & {
+            connection.topic for connection in source.frames.connections}
+        if taken:
+            self._bag.close()
+            raise ValueError(
+                f'the bag has {", ".join(sorted(taken))} already: segment the recording it was '
+                'made of, or write the results alone (--results-only)')
+        for connection in source.frames.connections:
+            self._bag.add_connection(connection)
+        source.frames.on_message = self._copied
+
+    def _copied(self, connection: Any, log_time_ns: int, data: bytes) -> None:
+        self._bag.write_copy(connection, log_time_ns, data)
+        self._passed_ns = log_time_ns
+
     def write(self, named: NamedFrame, frame: RgbdFrame, result: Instances | SemanticMap) -> None:
         """Write the label and overlay messages of one frame, and once the names of classes."""
+        log_time_ns = named.log_time_ns if self._passed_ns is None else self._passed_ns
         labels: npt.NDArray[Any]
         if isinstance(result, SemanticMap):
             labels, picture = classes_at_input(named, frame, result)
-            self._write_names(result, named.log_time_ns)
+            self._write_names(result, log_time_ns)
         else:
             seen, picture = at_input(named, frame, result)
             labels = labels_of_16_bits(seen.id_image())
@@ -128,7 +159,7 @@ class ResultBag:
             (self._overlay, picture, 'rgb8'),
         ):
             message = self._image(pixels, encoding, stamp_ns, frame.frame_id)
-            self._bag.write_message(topic, named.log_time_ns, message)
+            self._bag.write_message(topic, log_time_ns, message)
 
     def _write_names(self, result: SemanticMap, log_time_ns: int) -> None:
         if self._are_named:

@@ -8,7 +8,8 @@ forms against the plain one, and what the node adds to the bare call. mask_rcnn:
 each backend, torchvision's detector beside it, the share around the network, memory. semantic:
 every network by each backend, torchvision's beside them, frame to labels, the node. node: latency
 and memory of the node with a method that does next to nothing. roi: accuracy of RoIPool, RoIWarp
-and RoIAlign. crf: solvers of conditional random fields. Prints a Markdown table.
+and RoIAlign. crf: solvers of conditional random fields. dds: images between two processes, by the
+middleware's default and our profile. Prints a Markdown table.
 """
 
 from __future__ import annotations
@@ -30,7 +31,7 @@ if TYPE_CHECKING:
     from seg_ros.segmenters import Segmenter
 
 HELP = 'measure speed, latency and memory'
-SUBJECTS = ('unseen_objects', 'mask_rcnn', 'semantic', 'node', 'roi', 'crf')
+SUBJECTS = ('unseen_objects', 'mask_rcnn', 'semantic', 'node', 'dds', 'roi', 'crf')
 DEFAULT_ITERATIONS = 15
 PARTS = ('segment', 'backends', 'mean_shift', 'node')
 PARTS_OF = {'unseen_objects': PARTS, 'mask_rcnn': DETECTOR_PARTS, 'semantic': SEMANTIC_PARTS}
@@ -44,7 +45,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument('--input', default='auto', metavar='FOLDER',
                         help='frames to measure on: a folder, synthetic or arc2017')
     parser.add_argument('--iterations', type=_at_least_one,
-                        help=f'rounds that count (default: {DEFAULT_ITERATIONS}); roi: steps')
+                        help=f'rounds that count (default: {DEFAULT_ITERATIONS}); roi: steps; '
+                        'dds: frames a case (default: 300)')
     parser.add_argument('--warmup', type=_at_least_one, default=3, help='rounds before')
     parser.add_argument('--threads', type=_at_least_one, help='native threads (default: cores)')
     parser.add_argument('--parts', nargs='+',
@@ -91,6 +93,8 @@ def run(args: argparse.Namespace) -> int:
 
     if args.subject == 'roi':
         return _roi(args)
+    if args.subject == 'dds':
+        return _dds(args)
     args.iterations = args.iterations or DEFAULT_ITERATIONS
     report = _crf(args) if args.subject == 'crf' else _measured(args)
     print(to_markdown(report), end='')
@@ -114,6 +118,13 @@ def _crf(args: argparse.Namespace) -> Report:
 
     _check_parts(args)
     return benchmark_crf(args, _progress)
+
+
+def _dds(args: argparse.Namespace) -> int:
+    from seg_ros.cli._benchmark_dds import benchmark_dds
+
+    print(benchmark_dds(args, _progress), end='')
+    return 0
 
 
 def _measured(args: argparse.Namespace) -> Report:

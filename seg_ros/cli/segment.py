@@ -10,6 +10,8 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from seg_ros.bags.writer import STORAGES
+
 if TYPE_CHECKING:
     from seg_ros.cli._inputs import FrameSource, NamedFrame
     from seg_ros.cli._results import ResultWriter
@@ -28,9 +30,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         '--output', type=Path, required=True, metavar='OUT',
         help='folder for NAME-labels.png, NAME-overlay.png and objects.json (of classes '
-             'NAME-classes.png and classes.json), or X.mcap for a bag',
+             'NAME-classes.png and classes.json), or a bag: X.mcap, X.db3, a folder by --storage',
     )  # fmt: skip
-    parser.add_argument('--quiet', action='store_true', help='no line a frame')
+    parser.add_argument('--storage', choices=STORAGES,
+                        help='OUT is a folder that is a rosbag2 of this storage')
+    parser.add_argument('--results-only', action='store_true',
+                        help="leave a bag's own messages out of the bag written")
+    parser.add_argument('--quiet', action='store_true', help='no line a frame, no progress bar')
     add_method_arguments(parser)
     add_marks(parser)
 
@@ -68,7 +74,8 @@ def run(args: argparse.Namespace) -> int:
     assign_marks(args)
     with open_input(args) as source:
         segmenter = load_segmenter(args)
-        writer = open_results(args.output, args.method)
+        writer = open_results(args.output, args.method, args.storage,
+                              None if args.results_only else source)
         try:
             with stop_signal() as stop:
                 done, failed = segment_all(source, segmenter, writer, stop, quiet=args.quiet)
@@ -90,8 +97,11 @@ def segment_all(
 
     Bad frames are named on stderr. Returns how many were segmented and how many were bad.
     """
+    from seg_ros.cli._progress import with_progress
+
     done = failed = 0
-    for named in source:
+    frames, says_lines = with_progress(source, quiet=quiet)
+    for named in frames:
         if stop.is_set:
             break
         try:
@@ -101,7 +111,7 @@ def segment_all(
             print(f'{named.name}: {error}', file=sys.stderr)
             continue
         done += 1
-        if not quiet:
+        if says_lines:
             print(text, flush=True)
     return done, failed
 

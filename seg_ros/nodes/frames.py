@@ -13,11 +13,12 @@ import numpy.typing as npt
 
 from seg_ros.core.frame import CameraModel, RgbdFrame
 from seg_ros.nodes.camera_info import Rectifier, camera_model
-from seg_ros.nodes.conversions import color_from_image, depth_from_image, describe, stamp_ns
+from seg_ros.nodes.conversions import stamp_ns
+from seg_ros.nodes.transports import color_of, depth_of, describe_pixels
 
 if TYPE_CHECKING:
     # Types only: bags are read by this module on machines without ROS.
-    from sensor_msgs.msg import CameraInfo, Image
+    from sensor_msgs.msg import CameraInfo, CompressedImage, Image
     from std_msgs.msg import Header
 
 
@@ -66,58 +67,72 @@ class FrameBuilder:
     ) -> None:
         self._needs_depth = needs_depth
         self.optional_depth = optional_depth
+        self.camera_info_changes = 0
+        self.image_size = ''
         self._rectified = rectified
         self._key: tuple[Any, ...] | None = None
+        self._seen: tuple[Any, ...] | None = None
         self._camera: CameraModel | None = None
         self._rectifier: Rectifier | None = None
 
-    def build(self, color: Image, depth: Image | None, info: CameraInfo | None) -> Prepared:
+    def build(
+        self, color: Image | CompressedImage, depth: Image | CompressedImage | None,
+        info: CameraInfo | None,
+    ) -> Prepared:
         """Return the frame of one set of messages; BadFrame says what is wrong and what to do."""
-        rgb = _counted('color', color_from_image, color)
+        rgb = _counted('color', color_of, color)
         frame = RgbdFrame(rgb, None, None, stamp_ns(color.header), color.header.frame_id)
         alone = Prepared(frame, rgb, color.header)
+        self.image_size = f'{rgb.shape[1]}x{rgb.shape[0]}'
         if self._needs_depth:
-            return self._with_depth(alone, color, depth, info)
+            return self._with_depth(alone, depth, info)
         if not self.optional_depth or depth is None:
             return alone
         try:
-            return self._with_depth(alone, color, depth, info)
+            return self._with_depth(alone, depth, info)
         except BadFrame as error:
             return alone.without_depth(str(error))
 
     def _with_depth(
-        self, alone: Prepared, color: Image, depth: Image | None, info: CameraInfo | None
+        self, alone: Prepared, depth: Image | CompressedImage | None, info: CameraInfo | None
     ) -> Prepared:
         if depth is None or info is None:
             raise BadFrame('camera_info', 'no camera_info has come yet: depth needs intrinsics')
-        depth_m = self._depth(depth, color)
-        camera, rectifier = self._camera_of(info, color)
+        depth_m = self._depth(depth, alone.color)
+        camera, rectifier = self._camera_of(info, alone.color)
         seen = alone.color
         if rectifier is not None:
             seen, depth_m = rectifier.color(seen), rectifier.depth(depth_m)
         frame = replace(alone.frame, color=seen, depth=depth_m, camera=camera)
         return replace(alone, frame=frame, rectifier=rectifier)
 
-    def _depth(self, depth: Image, color: Image) -> npt.NDArray[np.float32]:
-        depth_m = _counted('depth', depth_from_image, depth)
-        if (depth.width, depth.height) != (color.width, color.height):
+    def _depth(
+        self, depth: Image | CompressedImage, color: npt.NDArray[np.uint8]
+    ) -> npt.NDArray[np.float32]:
+        depth_m = _counted('depth', depth_of, depth)
+        said = describe_pixels(depth, depth_m)
+        if depth_m.shape != color.shape[:2]:
+            height, width = color.shape[:2]
             raise BadFrame('size', (
-                f'depth image {describe(depth)}, colour image {color.width}x{color.height}: use '
+                f'depth image {said}, colour image {width}x{height}: use '
                 "the driver's aligned depth (align_depth.enable:=true)"))
         if np.isnan(depth_m).all():
             raise BadFrame('no_depth', (
-                f'depth image {describe(depth)} has no measurement at all (0, NaN or Inf '
+                f'depth image {said} has no measurement at all (0, NaN or Inf '
                 'everywhere): check the distance, the emitter and the depth stream'))
         return depth_m
 
-    def _camera_of(self, info: CameraInfo, color: Image) -> tuple[CameraModel, Rectifier | None]:
+    def _camera_of(
+        self, info: CameraInfo, color: npt.NDArray[np.uint8]
+    ) -> tuple[CameraModel, Rectifier | None]:
         self._use(info)
         if self._camera is None:
             raise BadFrame('camera_info', 'no usable camera_info')
-        if (self._camera.width, self._camera.height) != (color.width, color.height):
+        height, width = color.shape[:2]
+        if (self._camera.width, self._camera.height) != (width, height):
             raise BadFrame('camera_info', (
                 f'camera_info is of {self._camera.width}x{self._camera.height} pixels, colour '
-                f'image {color.width}x{color.height}: connect the camera_info of this colour '
+                f'image {width}x{height}: connect the camera_info of this colour '
                 'stream'))
         return self._camera, self._rectifier
 
@@ -130,6 +145,8 @@ class FrameBuilder:
         if key == self._key:
             return
         self._key = self._camera = self._rectifier = None
+        self.camera_info_changes += key != self._seen
+        self._seen = key
         try:
             model = camera_model(info, rectified=self._rectified)
             if model.distortion is not None:

@@ -102,8 +102,9 @@ def node_parameters(
     parameters: dict[str, Any] = {'method': method}
     if method in weights:
         parameters['weights'] = weights[method]
-    if arguments.get('device'):
-        parameters['device'] = arguments['device']
+    for name in ('device', 'color_transport', 'depth_transport'):
+        if arguments.get(name):
+            parameters[name] = arguments[name]
     for name in ('use_sim_time', 'autostart'):
         if arguments.get(name):
             parameters[name] = is_true(name, arguments[name])

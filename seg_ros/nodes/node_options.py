@@ -12,6 +12,8 @@ from seg_ros.nodes.space_options import SpaceOptions
 from seg_ros.segmenters import DEFAULT_METHOD
 
 LABEL_ENCODINGS = ('mono8', 'mono16', '16UC1', '32SC1')
+COLOR_TRANSPORTS = ('raw', 'compressed')
+DEPTH_TRANSPORTS = ('raw', 'compressedDepth', 'compressed')
 
 
 @dataclass(frozen=True)
@@ -35,6 +37,12 @@ class NodeOptions(SpaceOptions):
     input_geometry: str = option(
         'auto', 'Whether input images are rectified; auto: a topic named *rect* is, others are '
         'raw and undistorted by D', choices=('auto', 'rectified', 'raw'), live=False)
+    color_transport: str = option(
+        'raw', 'How colour comes: raw images, or jpeg and png on the topic TOPIC/compressed',
+        choices=COLOR_TRANSPORTS, live=False)
+    depth_transport: str = option(
+        'raw', 'How depth comes: raw images, png on TOPIC/compressedDepth, or 16-bit png on '
+        'TOPIC/compressed', choices=DEPTH_TRANSPORTS, live=False)
     depth: str = option(
         'auto', 'Whether depth is used. auto: it is required by methods that need it; others take '
         'it for boxes, points and poses of objects, or points of classes, while it comes, and go '

@@ -29,7 +29,9 @@ class Recorder:
     """Write the messages of topics to a bag as soon as somebody publishes them.
 
     ``discover()`` is to be called now and then: it subscribes to the topics that have publishers
-    by now, with a QoS that matches them. Messages carry the time of their arrival.
+    by now, with a QoS that matches them; with ``takes(topic)`` also to every other topic for which
+    that is true. Messages carry the time of their arrival. ``left_out`` holds the reasons why
+    topics that were not named are not recorded.
     """
 
     def __init__(
@@ -38,10 +40,14 @@ class Recorder:
         writer: BagWriter,
         topics: Iterable[str],
         report: Callable[[str, str], None] = lambda topic, message_type: None,
+        takes: Callable[[str], bool] = lambda topic: False,
     ) -> None:
         self._node = node
         self._writer = writer
         self._report = report
+        self._takes = takes
+        self._known: set[str] = set()
+        self.left_out: dict[str, str] = {}
         self.pending = [node.resolve_topic_name(topic) for topic in dict.fromkeys(topics)]
         self._subscriptions: list[Any] = []
 
@@ -52,14 +58,29 @@ class Recorder:
             if publishers:
                 self.pending.remove(topic)
                 self._subscribe(topic, publishers)
+        for topic, _ in self._node.get_topic_names_and_types():
+            if topic not in self._known and topic not in self.pending and self._takes(topic):
+                self._try(topic)
+
+    def _try(self, topic: str) -> None:
+        """Record a topic that was not named, or note why it cannot be."""
+        publishers = self._node.get_publishers_info_by_topic(topic)
+        if not publishers:
+            return
+        try:
+            self._subscribe(topic, publishers)
+        except ValueError as error:
+            self.left_out[topic] = str(error)
 
     def _subscribe(self, topic: str, publishers: list[Any]) -> None:
+        self._known.add(topic)
         message_type = publishers[0].topic_type
+        kind = message_class(message_type)
         offered = [rosbag_qos(info.qos_profile) for info in publishers]
         self._writer.add_topic(topic, message_type, offered)
         self._subscriptions.append(
             self._node.create_subscription(
-                message_class(message_type),
+                kind,
                 topic,
                 lambda data: self._writer.write(topic, time.time_ns(), data),
                 matching_profile([info.qos_profile for info in publishers]),

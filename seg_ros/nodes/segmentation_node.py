@@ -14,7 +14,7 @@ from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus
 from rclpy.clock import Clock, ClockType
 from rclpy.executors import ExternalShutdownException, SingleThreadedExecutor
 from rclpy.lifecycle import LifecycleNode, LifecycleState, TransitionCallbackReturn
-from sensor_msgs.msg import CameraInfo, Image
+from sensor_msgs.msg import CameraInfo
 from std_srvs.srv import SetBool, Trigger
 
 from seg_ros.core.options import Options
@@ -32,6 +32,7 @@ from seg_ros.nodes.pipeline import Log, Pipeline
 from seg_ros.nodes.publishers import Publishers
 from seg_ros.nodes.statistics import Statistics, memory_mb
 from seg_ros.nodes.transforms import open_transforms
+from seg_ros.nodes.transports import transport_input
 from seg_ros.segmenters import ChecksOptions, load, method_named
 
 COLOR, DEPTH, INFO = 'rgb/image_rect_color', 'depth_registered/image_rect', 'rgb/camera_info'
@@ -164,14 +165,18 @@ class SegmentationNode(LifecycleNode):
         options = self._settings.node
         self._health = health = InputHealth(pipeline, options, self._log, self._depth_use)
         wanted = options.input_reliability
-        health.color = Input(self, Image, COLOR, health.on_color, wanted)
+        color = transport_input(self, COLOR, options.color_transport)
+        health.color = Input(self, *color, health.on_color, wanted)
         if self._depth_use != 'ignored':
-            health.depth = Input(self, Image, DEPTH, health.on_depth, wanted)
+            depth = transport_input(self, DEPTH, options.depth_transport)
+            health.depth = Input(self, *depth, health.on_depth, wanted)
             health.info = Input(self, CameraInfo, INFO, health.on_info, wanted)
 
     def _stop(self, reason: str) -> None:
         if self._health is not None:
             self._health.destroy()
+            for dropped, count in self._health.drops().items():
+                self._statistics.dropped(dropped, count)
             self._health = None
         if self._pipeline is not None:
             self._pipeline.deactivate(reason)
@@ -290,9 +295,10 @@ class SegmentationNode(LifecycleNode):
             'memory_mb': memory_mb(),
         }
         if self._pipeline is not None:
-            segmenter = self._pipeline.segmenter
+            segmenter, builder = self._pipeline.segmenter, self._pipeline.builder
             values.update(device=segmenter.device, backend=segmenter.backend,
-                          depth=self._depth_use)
+                          depth=self._depth_use, image_size=builder.image_size,
+                          camera_info_changes=builder.camera_info_changes)
             values.update(self._pipeline.space.values())
             if self._depth_use == 'optional':
                 values['segmented_without_depth'] = statistics.without_depth

@@ -14,6 +14,8 @@ from typing import Any
 # A stamp that goes back further than this is a clock that jumped, not a late message.
 _JUMP_NS = 500_000_000
 _NEVER_MEET_AFTER_S = 2.0
+# Stamps of a topic from which its period is taken.
+_MOST_STAMPS, _LEAST_STAMPS = 10, 5
 
 
 @dataclass(frozen=True)
@@ -36,8 +38,10 @@ class PairSynchronizer:
 
     Keeps ``depth`` messages a topic, for aligned depth comes later than its colour image. What is
     older than a pair can pair no more: it is dropped and counted in ``drops`` ('unpaired',
-    'late'). A stamp that jumps back by more than half a second empties both queues and counts
-    in ``resets``. Not thread-safe: called from the executor alone.
+    'late'). A gap of more than half a period is never taken: the partner is another message, that
+    was lost, and of a camera of 60 Hz all later pairs would be of two frames. A stamp that jumps
+    back by more than half a second empties both queues and counts in ``resets``. Not thread-safe:
+    called from the executor alone.
     """
 
     def __init__(
@@ -51,9 +55,17 @@ class PairSynchronizer:
         self._queues: tuple[deque[tuple[int, Any]], ...] = (deque(), deque())
         self._depth = depth
         self._newest_ns: list[int | None] = [None, None]
+        self._stamps_ns: tuple[deque[int], ...] = (
+            deque(maxlen=_MOST_STAMPS), deque(maxlen=_MOST_STAMPS))
         self._last_pair_ns: int | None = None
         self._unmet_since_s: float | None = None
         self._nearest_gap_ns: int | None = None
+
+    def reach_ns(self) -> int:
+        """Return the largest gap that is taken: the slop, or half the shorter mean period."""
+        periods = [(stamps[-1] - stamps[0]) // (len(stamps) - 1) for stamps in self._stamps_ns
+                   if len(stamps) >= _LEAST_STAMPS]
+        return min([self.slop_ns, *(period // 2 for period in periods)])
 
     def add_color(self, stamp_ns: int, message: Any) -> Pair | None:
         """Take a colour message and return the pair it completes, if any."""
@@ -72,6 +84,8 @@ class PairSynchronizer:
         """Forget all messages and stamps, not the counts."""
         for queue in self._queues:
             queue.clear()
+        for stamps in self._stamps_ns:
+            stamps.clear()
         self._newest_ns = [None, None]
         self._last_pair_ns = None
         self._unmet_since_s = self._nearest_gap_ns = None
@@ -91,7 +105,9 @@ class PairSynchronizer:
             self.drops += Counter(unpaired=sum(map(len, self._queues)))
             self.reset()
             newest = None
-        self._newest_ns[topic] = stamp_ns if newest is None else max(newest, stamp_ns)
+        if newest is None or stamp_ns > newest:
+            self._newest_ns[topic] = stamp_ns
+            self._stamps_ns[topic].append(stamp_ns)
         return self._clock()
 
     def _add(self, topic: int, stamp_ns: int, message: Any) -> Pair | None:
@@ -113,7 +129,7 @@ class PairSynchronizer:
         index = min(range(len(gaps)), key=gaps.__getitem__)
         if self._nearest_gap_ns is None or gaps[index] < self._nearest_gap_ns:
             self._nearest_gap_ns = gaps[index]
-        return index if gaps[index] <= self.slop_ns else None
+        return index if gaps[index] <= self.reach_ns() else None
 
     def _paired(self, topic: int, stamp_ns: int, message: Any, match: int) -> Pair | None:
         other = self._queues[1 - topic]

@@ -3,7 +3,14 @@
 
 import pytest
 
-from seg_ros.bags.topics import CAMERA_INFO, IMAGE, CameraTopics, choose_topics
+from seg_ros.bags.topics import (
+    CAMERA_INFO,
+    COMPRESSED,
+    IMAGE,
+    CameraTopics,
+    choose_topics,
+    without_transport,
+)
 
 REALSENSE = [
     ('/camera/camera/color/image_raw', IMAGE),
@@ -74,3 +81,41 @@ def test_the_cameras_topics_are_found(topics, given, expected):
 def test_what_cannot_be_chosen_is_said(topics, given, text):
     with pytest.raises(ValueError, match=text):
         choose_topics(topics, **given)
+
+
+def compressed(topics, depth='compressedDepth'):
+    """Return a camera's topics behind image_transport: raw colour images are left out."""
+    return [
+        (f'{name}/{depth if "depth" in name else "compressed"}', COMPRESSED)
+        if kind == IMAGE else (name, kind) for name, kind in topics]
+
+
+@pytest.mark.parametrize(('topics', 'color', 'depth', 'info'), [
+    (compressed(REALSENSE), '/camera/camera/color/image_raw/compressed',
+     '/camera/camera/aligned_depth_to_color/image_raw/compressedDepth',
+     '/camera/camera/color/camera_info'),
+    (compressed(AZURE), '/rgb/image_raw/compressed', '/depth_to_rgb/image_raw/compressedDepth',
+     '/rgb/camera_info'),
+    # Raw images first, of each kind.
+    ([*compressed(AZURE), *AZURE[:2]], '/rgb/image_raw',
+     '/depth_to_rgb/image_raw/compressedDepth', '/rgb/camera_info'),
+    # A jpeg of depth last.
+    ([*compressed(AZURE), *compressed(AZURE, 'compressed')], '/rgb/image_raw/compressed',
+     '/depth_to_rgb/image_raw/compressedDepth', '/rgb/camera_info'),
+    (compressed(AZURE, 'compressed'), '/rgb/image_raw/compressed',
+     '/depth_to_rgb/image_raw/compressed', '/rgb/camera_info'),
+])
+def test_compressed_images_where_there_are_no_raw_ones(topics, color, depth, info):
+    assert choose_topics(topics, compressed=True) == CameraTopics(color, depth, info)
+
+
+def test_compressed_images_are_taken_where_that_is_asked_for_alone():
+    with pytest.raises(ValueError, match='no colour image topic'):
+        choose_topics(compressed(AZURE))
+
+
+@pytest.mark.parametrize(('name', 'base'), [
+    ('/rgb/image_raw/compressed', '/rgb/image_raw'), ('/d/image/compressedDepth', '/d/image'),
+    ('/rgb/image_raw', '/rgb/image_raw'), ('/compressed/image', '/compressed/image')])
+def test_the_base_of_a_compressed_topic(name, base):
+    assert without_transport(name) == base

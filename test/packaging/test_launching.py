@@ -69,6 +69,7 @@ def test_weights_that_are_not_clear(text, methods, message):
 @pytest.mark.parametrize(('arguments', 'expected'), [
     ({}, {}),
     ({'device': '', 'use_sim_time': 'false', 'autostart': ''}, {'use_sim_time': False}),
+    ({'color_transport': 'compressed', 'depth_transport': ''}, {'color_transport': 'compressed'}),
     ({'device': 'cuda:1', 'use_sim_time': 'true', 'autostart': 'False'},
      {'device': 'cuda:1', 'use_sim_time': True, 'autostart': False}),
 ])

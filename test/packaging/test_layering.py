@@ -37,7 +37,7 @@ ROS = {'rclpy', 'ament_index_python', 'launch', 'launch_ros', 'cv_bridge', 'tf2_
 # Where ROS may be asked for outside nodes/: share folders, of a workspace and of message packages.
 ALLOWED_ROS = {('resources', 'ament_index_python'), ('bags', 'ament_index_python')}
 HEAVY = ('torch', 'torchvision', 'openvino', 'onnxruntime', 'onnx', 'numba', 'scipy', 'rosbags',
-         'rclpy', 'mujoco', 'trimesh', 'sklearn', 'yaml', 'cv2', 'numpy')
+         'rclpy', 'mujoco', 'rerun', 'trimesh', 'sklearn', 'yaml', 'cv2', 'numpy')
 
 
 def room_of(path):

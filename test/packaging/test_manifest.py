@@ -47,7 +47,7 @@ ROS_PACKAGES = {
     'launch', 'launch_ros', 'lifecycle_msgs', 'rcl_interfaces', 'rclpy', 'ros2launch', 'rviz2',
     'sensor_msgs', 'shape_msgs', 'std_msgs', 'std_srvs', 'tf2_msgs', 'visualization_msgs'}
 # No rosdep key: installed by pip, as the README says.
-PIP_ONLY = {'imgviz', 'onnx', 'onnxscript', 'openvino', 'pycocotools', 'safetensors',
+PIP_ONLY = {'imgviz', 'onnx', 'onnxscript', 'openvino', 'pycocotools', 'rerun', 'safetensors',
             'tensorboard', 'torchvision'}
 
 

@@ -1,6 +1,7 @@
 # Copyright 2026 seg_ros contributors
 # SPDX-License-Identifier: Apache-2.0
 
+import contextlib
 import re
 
 import numpy as np
@@ -51,6 +52,20 @@ def test_a_colour_only_method_needs_neither_depth_nor_camera():
     frame = builder(needs_depth=False).build(color(), None, None).frame
     assert frame.depth is None
     assert frame.camera is None
+
+
+def test_changes_of_the_camera_are_told():
+    made = builder()
+    assert (made.image_size, made.camera_info_changes) == ('', 0)
+    other = camera_info(k=[2 * value for value in camera_info().k], p=[0.0] * 12)
+    bad = camera_info(k=[0.0] * 9, p=[0.0] * 12)
+    counts = []
+    for info in (camera_info(), camera_info(), other, other, bad, bad, camera_info()):
+        with contextlib.suppress(BadFrame):
+            made.build(color(), depth(), info)
+        counts.append(made.camera_info_changes)
+    assert counts == [1, 1, 2, 2, 3, 3, 4]
+    assert made.image_size == f'{WIDTH}x{HEIGHT}'
 
 
 DISTORTED = {'d': [0.8, 0.0, 0.0, 0.0, 0.0]}

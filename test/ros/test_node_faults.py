@@ -8,6 +8,7 @@ import time
 
 import numpy as np
 import pytest
+from lifecycle_msgs.msg import Transition
 from ros_helpers import (
     HEIGHT,
     WIDTH,
@@ -211,6 +212,20 @@ def test_stamps_that_never_meet_are_warned_of_with_the_gap(robot, node):
     assert node.wait_log('stamps never meet')
     robot.jump(6.0)
     robot.until_result()
+
+
+def test_counts_are_kept_over_the_lifecycle(robot):
+    robot.send_messages(color(), None)
+    robot.message('label', robot.send())
+    assert wait_until(lambda: dropped(robot, 'dropped_unpaired') > 0)
+    before = dropped(robot, 'dropped_unpaired')
+    assert robot.change_state(Transition.TRANSITION_DEACTIVATE)
+    robot.received['diagnostics'].clear()
+    assert wait_until(lambda: robot.status() is not None and robot.status()[1] == 'inactive')
+    assert dropped(robot, 'dropped_unpaired') >= before
+    assert robot.change_state(Transition.TRANSITION_ACTIVATE)
+    robot.until_result()
+    assert dropped(robot, 'dropped_unpaired') >= before
 
 
 @pytest.mark.slow

@@ -20,6 +20,7 @@ from ros_helpers import environment, wait_until
 from sensor_msgs.msg import CameraInfo, Image
 from std_msgs.msg import String
 
+from seg_ros.bags.storage import Bag
 from seg_ros.core.frame import CameraModel, RgbdFrame
 from seg_ros.core.io import write_frame
 from seg_ros.nodes.conversions import color_from_image, depth_from_image, stamp_ns
@@ -220,6 +221,42 @@ def test_latched_and_best_effort_topics_and_missing_ones(node, tmp_path):
     # rosbag2 numbers: durability 1 transient local, 2 volatile; reliability 1 reliable, 2 not
     assert 'durability: 1' in channels['/names'].metadata['offered_qos_profiles']
     assert 'reliability: 2' in channels['/fast'].metadata['offered_qos_profiles']
+
+
+@pytest.mark.parametrize('output', ['all.db3', 'all'])
+def test_every_topic_but_those_excluded(node, output, tmp_path):
+    first = node.create_publisher(String, '/soup/first', 10)
+    bag = tmp_path / output
+    words = ('--storage', 'sqlite3') if output == 'all' else ()
+    with Cli('record', '--all', '--exclude', 'secret|rosout', '--output', bag, *words) as recorder:
+        recorder.read_until('recording /soup/first')
+        late = node.create_publisher(String, '/soup/late', 10)
+        hidden = node.create_publisher(String, '/secret', 10)
+        assert spin(node, lambda: late.get_subscription_count() == 1)
+        for publisher in (first, late, hidden):
+            publisher.publish(String(data='said'))
+        spin(node, lambda: False, 0.5)
+        recorder.interrupt()
+        code, _, err = recorder.wait()
+    assert (code, err) == (0, '')
+    with Bag(bag) as written:
+        counts = {c.topic: c.msgcount for c in written.connections}
+    assert counts['/soup/first'] == counts['/soup/late'] == 1
+    assert not {'/secret', '/rosout'} & set(counts)
+    for publisher in (first, late, hidden):
+        node.destroy_publisher(publisher)
+
+
+@pytest.mark.parametrize(('words', 'text'), [
+    ((), 'no topics: name them, or record --all'),
+    (('/a', '--exclude', 'b'), '--exclude goes with --all'),
+    (('--all', '--exclude', '('), 'is no regular expression'),
+])
+def test_what_is_to_be_recorded_must_be_clear(words, text, tmp_path):
+    with Cli('record', *words, '--output', tmp_path / 'bag') as recorder:
+        code, _, err = recorder.wait()
+    assert code == 2 and text in err
+    assert not (tmp_path / 'bag').exists()
 
 
 @pytest.mark.skipif(os.environ.get('ROS_DISTRO') == 'humble', reason='Humble has no type hashes')

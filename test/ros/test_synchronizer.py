@@ -92,6 +92,39 @@ def test_colour_alone_is_passed_on_and_a_jump_noticed():
     assert sync.resets == 1
 
 
+@settings(max_examples=100, deadline=None)
+@given(st.sets(st.integers(0, 59), max_size=12), st.sets(st.integers(0, 59), max_size=12),
+       st.booleans(), st.integers(10, 16), st.integers(-3, 3))
+def test_frames_of_a_fast_camera_are_never_mixed(lost_c, lost_d, depth_first, period, offset):
+    """The slop of 20 ms is longer than the period: what was lost must not be replaced."""
+    lost_c, lost_d = {n for n in lost_c if n > 8}, {n for n in lost_d if n > 8}
+    events = []
+    for n in range(60):
+        frame = [('c', period * n)] * (n not in lost_c)
+        frame += [('d', period * n + offset)] * (n not in lost_d)
+        events += frame[::-1] if depth_first else frame
+    _, pairs = run(events)
+    # Before a period is known nothing is lost here.
+    whole = [period * n for n in range(60) if n not in lost_c | lost_d]
+    assert pairs == [(ms, ms + offset) for ms in whole]
+
+
+@pytest.mark.parametrize(('events', 'reach_ms'), [
+    ([('c', 33 * n) for n in range(4)], 20),
+    ([('c', 33 * n) for n in range(5)], 16.5),
+    ([('c', 100 * n) for n in range(9)], 20),
+    ([('c', 33 * n) for n in range(9)] + [('d', 264 + 16 * n) for n in range(9)], 8),
+    # The mean: a driver that stamps two frames at a time keeps its slop.
+    ([('c', ms) for n in range(5) for ms in (66 * n, 66 * n + 1)], 265 / 18),
+    # Repeated stamps tell no period.
+    ([('c', 33 * (n // 3)) for n in range(9)], 20),
+    # A clock that jumped back starts anew.
+    ([('c', 1000 + 10 * n) for n in range(9)] + [('c', 0)], 20),
+])
+def test_the_reach_is_half_a_period_at_most(events, reach_ms):
+    assert run(events)[0].reach_ns() == pytest.approx(reach_ms * MS, rel=1e-3)
+
+
 def test_stamps_that_never_meet_tell_the_gap():
     clock = Clock()
     sync = PairSynchronizer(20 * MS, clock=clock)
