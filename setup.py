@@ -83,6 +83,7 @@ setup(
         'console_scripts': [
             'seg_ros = seg_ros.cli:main',
             'segmentation_node = seg_ros.nodes.segmentation_node:main',
+            'segmentation_container = seg_ros.nodes.container:main',
         ],
     },
 )
