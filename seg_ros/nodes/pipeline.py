@@ -208,11 +208,11 @@ class Pipeline:
                 return
             self._last = (pair, result)
             answer = bool(calls) or settings.mode == 'on_request'
-            self.publishers.publish(result, settings, answer=answer)
+            topics = self.publishers.publish(result, settings, answer=answer)
             if is_new:
                 self.statistics.finished(time.monotonic() - pair.arrival_s,
                                          has_depth=result.prepared.frame.depth is not None)
-        self._service.answer(calls, True, reply_text(result) if calls else '')
+        self._service.answer(calls, True, reply_text(result, topics) if calls else '')
 
     def _take_options(self) -> None:
         options, self._options = self._options, None
@@ -259,11 +259,12 @@ class Pipeline:
             self._log.warn('frame_id', text)
 
 
-def reply_text(result: Result) -> str:
-    """Return the JSON of a ``~/segment`` reply: stamp, frame, ids, count, classes.
+def reply_text(result: Result, topics: list[str]) -> str:
+    """Return the JSON of a ``~/segment`` reply: stamp, frame, ids, count, classes, topics.
 
     ``classes`` and for objects ``scores`` are in the order of ``ids``, ascending; ``pose_ids`` are
-    the ids of ``~/poses``.
+    the ids of ``~/poses`` and ``pose_sizes_m`` the extents (x, y, z) of their boxes along the
+    poses' axes. ``topics`` are those on which a message with this stamp was published.
     """
     ids = result.object_ids()
     reply: dict[str, Any] = {
@@ -271,8 +272,13 @@ def reply_text(result: Result) -> str:
         'ids': ids,
         'count': len(ids),
         'classes': result.object_classes(),
+        'topics': topics,
     }
     if isinstance(result.found, Instances):
         reply['scores'] = result.object_scores()
         reply['pose_ids'] = pose_array(result.header, result.instances, result.boxes)[1]
+        boxes = dict(zip(result.instances.ids.tolist(), result.boxes, strict=True))
+        reply['pose_sizes_m'] = [
+            [round(float(extent_m), 6) for extent_m in boxes[number].size]
+            for number in reply['pose_ids']]
     return json.dumps(reply)

@@ -297,6 +297,13 @@ def finished(future, timeout_s: float = 30.0):
     return future.result()
 
 
+def color_message():
+    """Return the scene's colour image, unstamped."""
+    message = image_from_array(scene()[0], 'rgb8')
+    message.header.frame_id = 'camera'
+    return message
+
+
 def stamp_of(message) -> int | None:
     if hasattr(message, 'header'):
         return stamp_ns(message.header)

@@ -15,6 +15,7 @@ from ros_helpers import (
     NodeProcess,
     Robot,
     camera_info,
+    color_message,
     finished,
     scene,
     stamp_of,
@@ -22,7 +23,7 @@ from ros_helpers import (
 )
 from std_srvs.srv import Trigger
 
-from seg_ros.nodes.conversions import array_from_image, image_from_array
+from seg_ros.nodes.conversions import array_from_image
 
 
 @pytest.fixture(scope='module')
@@ -291,12 +292,6 @@ def test_a_class_method_and_a_colour_only_method():
     finally:
         robot.close()
         assert node.stop() == 0, node.log
-
-
-def color_message():
-    message = image_from_array(scene()[0], 'rgb8')
-    message.header.frame_id = 'camera'
-    return message
 
 
 def test_a_raw_distorted_camera_is_undistorted():
