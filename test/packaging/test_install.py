@@ -91,6 +91,7 @@ def test_the_wheel_has_the_package_alone(wheel):
     f'{DATA}/share/seg_ros/config/cameras.yaml',
     *(f'{DATA}/share/seg_ros/config/{name}.yaml' for name in OWN_METHODS),
     f'{DATA}/lib/seg_ros/segmentation_node',
+    f'{DATA}/lib/seg_ros/segmentation_container',
     f'{DATA}/lib/seg_ros/seg_ros',
 ])
 def test_the_wheel_has_what_stands_outside_the_modules(wheel, name):

@@ -4,7 +4,6 @@
 """~/segment under load, modes, late joiners and QoS, over the real middleware."""
 
 import json
-import threading
 import time
 from pathlib import Path
 
@@ -12,6 +11,7 @@ import numpy as np
 import pytest
 from rcl_interfaces.srv import GetParameters
 from ros_helpers import (
+    Camera,
     NodeProcess,
     Robot,
     camera_info,
@@ -46,27 +46,6 @@ def robot(node):
 def reply_stamp(reply):
     stamp = json.loads(reply.message)['stamp']
     return stamp['sec'] * 10**9 + stamp['nanosec']
-
-
-class Camera:
-    """Send frames at a rate in a thread."""
-
-    def __init__(self, robot, rate_hz=30.0):
-        self.robot, self.period_s, self.stamps = robot, 1 / rate_hz, []
-        self._end = threading.Event()
-        self._thread = threading.Thread(target=self._run, daemon=True)
-
-    def _run(self):
-        while not self._end.wait(self.period_s):
-            self.stamps.append(self.robot.send())
-
-    def __enter__(self):
-        self._thread.start()
-        return self
-
-    def __exit__(self, *_):
-        self._end.set()
-        self._thread.join(5)
 
 
 def test_on_request_computes_nothing_until_asked(robot):

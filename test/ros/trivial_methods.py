@@ -99,6 +99,7 @@ def _classes(red):
 def load_blobs(*, weights, device, backend, options):
     if weights != 'default':
         raise FileNotFoundError(f'{weights} is not there: see where weights come from')
+    sys.stderr.write('blobs are loaded\n')
     return BlobSegmenter('blobs', options, True, device)
 
 
@@ -128,7 +129,9 @@ def register_all() -> None:
 
 
 if __name__ == '__main__':
-    from seg_ros.nodes.segmentation_node import main
+    from seg_ros.nodes import container, segmentation_node
 
     register_all()
-    sys.exit(main())
+    if sys.argv[1:2] == ['container']:
+        sys.exit(container.main(sys.argv[1:]))
+    sys.exit(segmentation_node.main())
