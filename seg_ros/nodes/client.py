@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import atexit
 import contextlib
 import json
 import threading
@@ -19,6 +20,8 @@ from seg_ros.nodes.process import imported_rclpy
 
 # Images on their way under the default middleware profile may take a while.
 _MESSAGES_TIMEOUT_S = 2.0
+# A node answers within its segment_timeout, 10 s by default: later it is another node.
+_ASK_AGAIN_S = 10.5
 _KEPT_FRAMES = 5
 _LOOK_S = 0.2
 
@@ -61,6 +64,8 @@ class PerceptionClient:
         self._executor.add_node(self._node)
         self._thread = threading.Thread(target=self._spin, name='perception_client', daemon=True)
         self._thread.start()
+        # A thread in the middleware while the interpreter ends would abort the process.
+        atexit.register(self.close)
 
     def segment(self, timeout_s: float = 15.0) -> Perception:
         """Segment the newest frame and return its objects.
@@ -87,6 +92,7 @@ class PerceptionClient:
             self._condition.notify_all()
             # What they use must outlive them.
             self._condition.wait_for(lambda: not self._calls, 5.0)
+        atexit.unregister(self.close)
         self._executor.shutdown(5.0)
         self._thread.join(5.0)
         self._node.destroy_node()
@@ -163,18 +169,28 @@ class PerceptionClient:
             time.sleep(0.02)
 
     def _answer(self, end_s: float, timeout_s: float) -> dict[str, Any]:
-        future = self._client.call_async(self._request())
-        future.add_done_callback(lambda _: self._notify())
-        if not self._wait(future.done, end_s):
-            self._client.remove_pending_request(future)
-            raise TimeoutError(
-                f'{self._service} did not answer within {timeout_s:g} s: the node is busy or has '
-                'ended; its own limit is the parameter segment_timeout')
-        response = future.result()
+        asked: list[Any] = []
+        while not (done := [future for future in asked if future.done()]):
+            if time.monotonic() >= end_s:
+                self._forget(asked)
+                raise TimeoutError(
+                    f'{self._service} did not answer within {timeout_s:g} s: the node is busy or '
+                    'has ended; its own limit is the parameter segment_timeout')
+            # A node that was killed is known to the middleware for seconds more.
+            asked.append(self._client.call_async(self._request()))
+            asked[-1].add_done_callback(lambda _: self._notify())
+            self._wait(lambda: any(future.done() for future in asked),
+                       min(end_s, time.monotonic() + _ASK_AGAIN_S))
+        self._forget(asked)
+        response = done[0].result()
         if not response.success:
             raise PerceptionError(f'{self._service}: {response.message}')
         reply: dict[str, Any] = json.loads(response.message)
         return reply
+
+    def _forget(self, asked: list[Any]) -> None:
+        for future in asked:
+            self._client.remove_pending_request(future)
 
     def _messages(self, stamp: int, topics: list[str], end_s: float) -> dict[str, Any]:
         """Return the messages of a stamp by topic, those that have come in time."""

@@ -54,8 +54,10 @@ def made_nodes(words: list[str]) -> Iterator[SegmentationNode]:
 
 def main(args: list[str] | None = None) -> int:
     """Run the nodes until they are interrupted; return the exit code."""
-    words = sys.argv[1:] if args is None else args[1:]
-    return run_nodes(lambda: made_nodes(words), args, 'segmentation_container')
+    program, *words = sys.argv if args is None else args
+    # The nodes' own words are kept from rcl: it takes a rule outside --ros-args for one of all.
+    common = words[words.index(_ROS):] if _ROS in words else []
+    return run_nodes(lambda: made_nodes(words), [program, *common], 'segmentation_container')
 
 
 if __name__ == '__main__':

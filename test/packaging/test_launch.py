@@ -20,8 +20,8 @@ from seg_ros.segmenters import METHODS, Method  # noqa: E402
 ROOT = Path(__file__).parents[2]
 ARGUMENTS = {
     'methods', 'camera', 'cameras', 'composed', 'color_topic', 'depth_topic',
-    'camera_info_topic', 'namespace', 'params_file', 'device', 'weights', 'autostart', 'respawn', 'use_sim_time', 'rviz',
-    'log_level', 'fastdds_profile'}
+    'camera_info_topic', 'namespace', 'params_file', 'device', 'weights', 'autostart',
+    'respawn', 'use_sim_time', 'rviz', 'log_level', 'fastdds_profile'}
 PROFILES = ('FASTDDS_DEFAULT_PROFILES_FILE', 'FASTRTPS_DEFAULT_PROFILES_FILE')
 
 

@@ -14,6 +14,7 @@ import numpy as np
 import pytest
 import rclpy
 from geometry_msgs.msg import PoseArray
+from rclpy.callback_groups import ReentrantCallbackGroup
 from rclpy.executors import MultiThreadedExecutor, SingleThreadedExecutor
 from ros_helpers import FRAME, NodeProcess, Robot, color_message, finished, scene, wait_until
 from std_msgs.msg import Header
@@ -282,23 +283,27 @@ def test_names_are_the_callers_with_its_namespace_and_remappings(robot):
 class Careless:
     """Answer like a node, but lose the label of the first frames."""
 
-    def __init__(self, losses):
-        self.losses, self.calls = losses, 0
-        self.caller = Caller()
+    def __init__(self, losses, first_takes_s=0.0):
+        self.losses, self.first_takes_s, self.calls = losses, first_takes_s, 0
+        self.caller = Caller(MultiThreadedExecutor)
         node = self.caller.node
         self.label = node.create_publisher(type(color_message()), '/careless/label', qos.latched())
         self.poses = node.create_publisher(PoseArray, '/careless/poses', qos.latched())
-        node.create_service(Trigger, '/careless/segment', self.answer)
+        node.create_service(Trigger, '/careless/segment', self.answer,
+                            callback_group=ReentrantCallbackGroup())
 
     def answer(self, request, response):
         self.calls += 1
-        header = Header(stamp=time_message(self.calls * 10**9), frame_id='eye')
-        if self.calls > self.losses:
+        number = self.calls
+        if number == 1:
+            time.sleep(self.first_takes_s)
+        header = Header(stamp=time_message(number * 10**9), frame_id='eye')
+        if number > self.losses:
             self.label.publish(image_from_array(np.ones((4, 6), np.uint16), 'mono16', header))
         self.poses.publish(PoseArray(header=header))
         response.success = True
         response.message = json.dumps({
-            'stamp': {'sec': self.calls, 'nanosec': 0}, 'ids': [1], 'classes': ['object'],
+            'stamp': {'sec': number, 'nanosec': 0}, 'ids': [1], 'classes': ['object'],
             'scores': [0.5], 'pose_ids': [], 'pose_sizes_m': [], 'topics': ['label', 'poses']})
         return response
 
@@ -312,12 +317,29 @@ def test_a_frame_that_was_lost_on_its_way_is_asked_for_anew(monkeypatch):
         assert found.objects[0].mask.all()
 
 
+def test_a_node_that_was_killed_is_asked_again_when_it_is_back(monkeypatch):
+    """The first call is lost as with a killed node: nothing comes for a long time."""
+    monkeypatch.setattr(client_module, '_ASK_AGAIN_S', 0.5)
+    careless = Careless(losses=0, first_takes_s=4.0)
+    with careless.caller, PerceptionClient(name='careless') as client:
+        assert client.segment(20.0).stamp_ns == 2 * 10**9
+
+
 def test_messages_that_never_come_are_named(monkeypatch):
     monkeypatch.setattr(client_module, '_MESSAGES_TIMEOUT_S', 0.3)
     careless = Careless(losses=1000)
     with careless.caller, PerceptionClient(name='careless') as client, pytest.raises(
             TimeoutError, match=r'but label with that stamp did not come within 1 s: give both'):
         client.segment(1.0)
+
+
+@pytest.mark.parametrize('ending', ['', 'raise SystemExit(0)'])
+def test_a_script_that_forgets_to_close_it_ends_cleanly(ending):
+    code = ('import rclpy\nfrom seg_ros.client import PerceptionClient\nrclpy.init()\n'
+            f"client = PerceptionClient(rclpy.create_node('script'))\n{ending}")
+    done = subprocess.run([sys.executable, '-c', code], capture_output=True, text=True,
+                          check=False, timeout=60)
+    assert (done.returncode, done.stderr) == (0, '')
 
 
 def test_without_ros_the_error_says_how_to_get_it():
