@@ -73,6 +73,7 @@ setup(
         (SHARE, ['package.xml']),
         (f'{SHARE}/launch', files('launch/*.py')),
         (f'{SHARE}/config', files('config/*')),
+        (f'{SHARE}/examples', files('examples/*.py')),
         # Python reads those in the package; the share is where other ROS packages look.
         (f'{SHARE}/weights', [*files(f'{NAME}/weights/*.safetensors'),
                               *files(f'{NAME}/weights/*.md')]),
