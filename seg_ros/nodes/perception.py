@@ -6,7 +6,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -92,24 +92,35 @@ def perception_of(reply: Mapping[str, Any], messages: Mapping[str, Any]) -> Perc
     """
     label = messages['label']
     labels = array_from_image(label)
-    points, colors, owners = read_cloud(messages['points']) if 'points' in messages else _NO_CLOUD
+    clouds = _clouds(messages['points'], reply['ids']) if 'points' in messages else {}
     boxes = _boxes(reply, messages['poses']) if 'poses' in messages else {}
     space = messages.get('poses', messages.get('points', label)).header.frame_id
     scores = reply.get('scores') or [None] * len(reply['ids'])
     objects = tuple(
         PerceivedObject(
             number, name, math.nan if score is None else float(score), labels == number,
-            points[owners == number], colors[owners == number], boxes.get(number))
+            *clouds.get(number, _NO_CLOUD), boxes.get(number))
         for number, name, score in zip(reply['ids'], reply['classes'], scores, strict=True))
     return Perception(stamp_ns(label.header), label.header.frame_id, space, labels, objects)
 
 
-_Cloud = tuple[npt.NDArray[np.float32], npt.NDArray[np.uint8], npt.NDArray[np.uint32]]
-_NO_CLOUD: _Cloud = (np.empty((0, 3), np.float32), np.empty((0, 3), np.uint8),
-                     np.empty(0, np.uint32))
+_Cloud = tuple[npt.NDArray[np.float32], npt.NDArray[np.uint8]]
+_NO_CLOUD: _Cloud = (np.empty((0, 3), np.float32), np.empty((0, 3), np.uint8))
 
 
-def read_cloud(message: Any) -> _Cloud:
+def _clouds(message: Any, numbers: Sequence[int]) -> dict[int, _Cloud]:
+    """Return each object's points and colours, in the order of the cloud."""
+    points, colors, owners = read_cloud(message)
+    order = np.argsort(owners, kind='stable')
+    starts = np.searchsorted(owners[order], numbers, side='left')
+    ends = np.searchsorted(owners[order], numbers, side='right')
+    return {number: (points[order[start:end]], colors[order[start:end]])
+            for number, start, end in zip(numbers, starts, ends, strict=True)}
+
+
+def read_cloud(
+    message: Any,
+) -> tuple[npt.NDArray[np.float32], npt.NDArray[np.uint8], npt.NDArray[np.uint32]]:
     """Return points (N, 3) float32 metres, colours (N, 3) uint8 RGB and labels (N,) uint32.
 
     Takes the PointCloud2 of ``~/points``, organized or not; points off the objects and those
