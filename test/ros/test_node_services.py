@@ -138,6 +138,10 @@ def test_mask_id_chooses_an_object_at_any_time(robot):
             mask = robot.message('mask', reply_stamp(reply))
             assert (mask.encoding, mask.width, mask.height) == ('mono8', *red.shape[::-1])
             np.testing.assert_array_equal(array_from_image(mask), expected * np.uint8(255))
+        # Also of a frame that was answered before.
+        assert robot.set_parameters(mask_id=2)[0].successful
+        assert reply_stamp(robot.segment()) == reply_stamp(reply)
+        assert wait_until(lambda: (array_from_image(robot.received['mask'][-1]) > 0).sum() == 900)
     finally:
         robot.set_parameters(mask_id=0)
         robot.unlisten('mask')
