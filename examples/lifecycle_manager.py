@@ -68,7 +68,7 @@ class LifecycleManager(Node):
 
     def state(self, name: str) -> int | None:
         """Return a node's primary state, None where it does not answer."""
-        answer = self.ask(self.clients_of[name][0], GetState.Request(), 2.0)
+        answer = self.ask(self.clients_of[name][0], GetState.Request(), 5.0)
         return None if answer is None else answer.current_state.id
 
     def change(self, name: str, transition: int) -> bool:

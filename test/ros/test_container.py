@@ -112,20 +112,20 @@ def test_two_cameras_share_one_model_and_nothing_else():
 
 @pytest.mark.slow
 def test_no_camera_starves():
-    """Cameras of 30, 20 and 10 Hz on a model that manages 14: each gets a third."""
-    node = NodeProcess(program=(*PROGRAM, 'left', 'right', 'back'), method='blobs', delay=0.07)
+    """Cameras of 12, 8 and 5 Hz on a model that manages 4: each gets a third of its frames."""
+    node = NodeProcess(program=(*PROGRAM, 'left', 'right', 'back'), method='blobs', delay=0.25)
     with contextlib.ExitStack() as stack:
         stack.callback(node.stop)
         found = robots(stack, 'left', 'right', 'back')
-        for robot, rate_hz in zip(found, (30, 20, 10), strict=True):
-            robot.until_result(wait_s=2.0)
+        for robot, rate_hz in zip(found, (12, 8, 5), strict=True):
+            robot.until_result(wait_s=3.0)
             stack.enter_context(Camera(robot, rate_hz))
         wait_until(lambda: False, 1.0)
         for robot in found:
             robot.received['label'].clear()
-        wait_until(lambda: False, 5.0)
+        # However slow the machine: until the least served has had eleven turns.
+        assert wait_until(lambda: min(len(r.received['label']) for r in found) >= 11, 120.0)
         counts = [len(robot.received['label']) for robot in found]
         dropped = [int(values(robot).get('dropped_overtaken', 0)) for robot in found]
-    assert min(counts) >= 10, (counts, dropped)
     assert max(counts) / min(counts) <= 1.2, (counts, dropped)
     assert min(dropped) > 0, 'a camera that is not overloaded shows no fairness'
