@@ -189,7 +189,7 @@ def test_the_manager_brings_nodes_up_again_and_down_at_the_end():
             robot.wait_state('active')
         # As with respawn: the node that died comes back unconfigured.
         assert second.stop() == 0
-        assert manager.wait_log('a node is down')
+        assert manager.wait_log('a node is down', 90.0)
         second = NodeProcess(name='second', method='color_blobs', autostart=False)
         robots[1].wait_state('active')
         assert manager.stop() == 0
