@@ -58,7 +58,7 @@ venv: $(READY)
 
 lint: $(READY)
 	@$(BIN)/python -c 'import ruff, mypy' 2>/dev/null || $(PIP) install --editable '.[dev]'
-	$(BIN)/ruff check seg_ros test launch setup.py
+	$(BIN)/ruff check seg_ros test launch examples setup.py
 	$(BIN)/mypy
 
 clean:

@@ -77,6 +77,7 @@ setup(
         (SHARE, ['package.xml']),
         (f'{SHARE}/launch', files('launch/*.py')),
         (f'{SHARE}/config', files('config/*')),
+        (f'{SHARE}/examples', files('examples/*.py')),
         # Python reads those in the package; the share is where other ROS packages look.
         (f'{SHARE}/weights', [*files(f'{NAME}/weights/*.safetensors'),
                               *files(f'{NAME}/weights/*.md')]),
@@ -87,6 +88,7 @@ setup(
         'console_scripts': [
             'seg_ros = seg_ros.cli:main',
             'segmentation_node = seg_ros.nodes.segmentation_node:main',
+            'segmentation_container = seg_ros.nodes.container:main',
         ],
     },
 )

@@ -1,7 +1,7 @@
 # Copyright 2026 seg_ros contributors
 # SPDX-License-Identifier: Apache-2.0
 
-"""Segment a camera's RGB-D topics: one node a method, and RViz if asked for."""
+"""Segment RGB-D topics: one node a method and camera, and RViz if asked for."""
 
 import os
 from pathlib import Path
@@ -12,7 +12,7 @@ from launch.actions import DeclareLaunchArgument, LogInfo, OpaqueFunction, SetEn
 from launch.substitutions import LaunchConfiguration
 from launch_ros.actions import Node
 
-from seg_ros.nodes import launching
+from seg_ros.nodes import launching, launching_several
 from seg_ros.nodes.node_options import COLOR_TRANSPORTS, DEPTH_TRANSPORTS
 from seg_ros.segmenters import DEFAULT_METHOD, METHODS
 
@@ -28,8 +28,16 @@ ARGUMENTS = [
         'camera', default_value='realsense', choices=sorted(CAMERAS),
         description='Camera whose topics are taken (config/cameras.yaml).'),
     DeclareLaunchArgument(
+        'cameras', default_value='',
+        description='Several cameras, NAME,NAME or NAME=CAMERA,NAME=CAMERA: each has nodes of its '
+                    'own in the namespace NAME, and its name stands in the topics. Empty: one.'),
+    DeclareLaunchArgument(
+        'composed', default_value='false', choices=BOOLEAN,
+        description='Whether all nodes are one process, where those of one method share its '
+                    'model and are served in turn.'),
+    DeclareLaunchArgument(
         'color_topic', default_value='',
-        description="Colour image; empty: the camera's."),
+        description="Colour image; empty: the camera's. With cameras:=, {camera} is each name."),
     DeclareLaunchArgument(
         'depth_topic', default_value='',
         description="Depth image aligned to colour; empty: the camera's."),
@@ -89,12 +97,17 @@ def launch_setup(context: LaunchContext) -> list:
         for argument in ARGUMENTS
     }
     methods = launching.split_methods(arguments['methods'])
-    camera = CAMERAS[arguments['camera']]
+    places = launching_several.camera_places(
+        arguments['cameras'], arguments['camera'], CAMERAS, arguments)
     actions = profile_actions(arguments['fastdds_profile'])
     # First, so that nothing else was started where rviz2 is not installed.
     if launching.is_true('rviz', arguments['rviz']):
-        actions.append(rviz_node(methods[0], camera, arguments))
-    return actions + [segmentation_node(method, methods, camera, arguments) for method in methods]
+        actions.append(rviz_node(methods[0], places[0], arguments))
+    nodes = [node_options(method, methods, place, arguments)
+             for place in places for method in methods]
+    if launching.is_true('composed', arguments['composed']):
+        return [*actions, container(nodes, arguments)]
+    return actions + [segmentation_node(node, arguments) for node in nodes]
 
 
 def profile_actions(choice: str) -> list:
@@ -106,40 +119,66 @@ def profile_actions(choice: str) -> list:
     return [SetEnvironmentVariable(name, value) for name, value in variables.items()]
 
 
-def segmentation_node(
-    method: str, methods: list, camera: launching.Camera, arguments: dict
-) -> Node:
-    """Return the node of one method."""
+def node_options(
+    method: str, methods: list, place: launching_several.CameraPlace, arguments: dict
+) -> dict:
+    """Return what the node of one method and camera is given."""
     weights = launching.split_weights(arguments['weights'], methods)
     files = [CONFIG / f'{method}.yaml', arguments['params_file']]
+    return {
+        'name': method,
+        'namespace': place.namespace,
+        'files': [str(file) for file in files if str(file)],
+        'parameters': launching.node_parameters(method, arguments, weights),
+        'remappings': launching.remappings(place.camera, place.overrides),
+    }
+
+
+def segmentation_node(node: dict, arguments: dict) -> Node:
+    """Return a node in a process of its own."""
     return Node(
-        package='seg_ros',
         executable='segmentation_node',
-        name=method,
-        namespace=arguments['namespace'],
-        parameters=[*(str(file) for file in files if str(file)),
-                    launching.node_parameters(method, arguments, weights)],
-        remappings=launching.remappings(camera, arguments),
-        ros_arguments=['--log-level', arguments['log_level']],
-        output='screen',
-        emulate_tty=True,
-        respawn=launching.is_true('respawn', arguments['respawn']),
-        respawn_delay=2.0,
-        # The frame at work is finished first; a slow machine may need longer than launch's 5 s.
-        sigterm_timeout='15',
+        name=node['name'],
+        namespace=node['namespace'],
+        parameters=[*node['files'], node['parameters']],
+        remappings=node['remappings'],
+        **process_options(arguments),
     )
 
 
-def rviz_node(method: str, camera: launching.Camera, arguments: dict) -> Node:
+def container(nodes: list, arguments: dict) -> Node:
+    """Return one process for all nodes."""
+    return Node(
+        executable='segmentation_container',
+        arguments=[word for node in nodes for word in launching_several.container_words(**node)],
+        **process_options(arguments),
+    )
+
+
+def process_options(arguments: dict) -> dict:
+    """Return how a process of this package is started, watched and ended."""
+    return {
+        'package': 'seg_ros',
+        'ros_arguments': ['--log-level', arguments['log_level']],
+        'output': 'screen',
+        'emulate_tty': True,
+        'respawn': launching.is_true('respawn', arguments['respawn']),
+        'respawn_delay': 2.0,
+        # The frame at work is finished first; a slow machine may need longer than launch's 5 s.
+        'sigterm_timeout': '15',
+    }
+
+
+def rviz_node(method: str, place: launching_several.CameraPlace, arguments: dict) -> Node:
     """Return RViz, whose configuration's topics are led to the method's."""
-    namespace = arguments['namespace'].strip('/')
+    namespace = place.namespace.strip('/')
     prefix = f'/{namespace}/{method}' if namespace else f'/{method}'
     outputs = ('overlay', 'label', 'markers', 'points', 'poses')
     return Node(
         package='rviz2',
         executable='rviz2',
         name='seg_ros_rviz',
-        arguments=['-d', str(CONFIG / 'perception.rviz'), '-f', camera.frame_id],
+        arguments=['-d', str(CONFIG / 'perception.rviz'), '-f', place.camera.frame_id],
         parameters=[{
             'use_sim_time': launching.is_true('use_sim_time', arguments['use_sim_time'])}],
         remappings=[(f'/{DEFAULT_METHOD}/{output}', f'{prefix}/{output}') for output in outputs

@@ -18,7 +18,8 @@ _MOST_CALLS = 64
 class Call:
     """Hold one call of a service until it is answered; the first answer counts.
 
-    ``oldest_s`` is the arrival (monotonic seconds) of the oldest frame that serves it.
+    ``oldest_s`` is the arrival (monotonic seconds) of the oldest frame that serves it; once
+    ``has_frame``, such a frame is on its way and later ones need not be segmented for it.
     """
 
     def __init__(self, response: Any) -> None:
@@ -26,6 +27,7 @@ class Call:
         self.response = response
         self.header: Any = None
         self.oldest_s = self.since_s
+        self.has_frame = False
         self.sent = False
         self.answered = False
 

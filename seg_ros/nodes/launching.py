@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -25,22 +25,28 @@ PROFILE_VARIABLES = ('FASTDDS_DEFAULT_PROFILES_FILE', 'FASTRTPS_DEFAULT_PROFILES
 
 @dataclass(frozen=True)
 class Camera:
-    """Hold a camera's topics by the launch file's argument names, and its optical frame."""
+    """Hold a camera's topics by the launch file's argument names, and its optical frame.
+
+    ``several`` has those that are named otherwise where several such cameras have names.
+    """
 
     topics: Mapping[str, str]
     frame_id: str
+    several: Mapping[str, str] = field(default_factory=dict)
 
 
 def read_cameras(path: Path) -> dict[str, Camera]:
     """Return the camera presets of a YAML file; ValueError names an entry that is incomplete."""
     cameras = {}
     for name, entry in yaml.safe_load(path.read_text(encoding='utf-8')).items():
+        several = entry.pop('several', {})
         wanted = {*INPUTS, 'frame_id'}
-        if set(entry) != wanted:
+        if set(entry) != wanted or not set(several) <= wanted:
             raise ValueError(
-                f'{path}: camera {name!r} has {", ".join(sorted(entry))}, needed are '
+                f'{path}: camera {name!r} has {", ".join(sorted({*entry, *several}))}, needed are '
                 f'{", ".join(sorted(wanted))}')
-        cameras[name] = Camera({key: entry[key] for key in INPUTS}, entry['frame_id'])
+        topics = {key: entry[key] for key in INPUTS}
+        cameras[name] = Camera(topics, entry['frame_id'], several)
     return cameras
 
 

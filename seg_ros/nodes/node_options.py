@@ -31,6 +31,9 @@ class NodeOptions(SpaceOptions):
     mode: str = option(
         'continuous', 'continuous: every frame somebody looks at; on_request: ~/segment only',
         choices=('continuous', 'on_request'))
+    max_rate: float = option(
+        0.0, 'Most frames segmented a second in continuous mode, the newest each time; 0 for as '
+        'many as can be. ~/segment does not wait for it', minimum=0.0, maximum=1000.0)
     input_reliability: str = option(
         'auto', 'Reliability of the image subscriptions; auto matches the publishers found',
         choices=('auto', 'best_effort', 'reliable'), live=False)

@@ -19,12 +19,11 @@ from seg_ros.nodes.identities import Identities, PerFrame
 from seg_ros.nodes.markers import pose_array
 from seg_ros.nodes.node_options import NodeOptions
 from seg_ros.nodes.publishers import Publishers, Result
+from seg_ros.nodes.sharing import SharedSegmenter
 from seg_ros.nodes.space import Space
 from seg_ros.nodes.statistics import Statistics
 from seg_ros.nodes.synchronizer import Pair
 from seg_ros.nodes.transforms import FrameTransforms, NoTransforms
-from seg_ros.nodes.worker import NewestWorker
-from seg_ros.segmenters import Segmenter
 
 
 class Log:
@@ -59,7 +58,7 @@ class Log:
 
 
 class Pipeline:
-    """Segment the newest pair in a thread of its own, publish, and answer ``~/segment``.
+    """Segment the newest pair in the model's thread, publish, and answer ``~/segment``.
 
     ``offer``, ``requested`` and the switches are called from the executor and return at once;
     results are published under a lock, so that none appears after ``deactivate``. Once
@@ -68,7 +67,7 @@ class Pipeline:
 
     def __init__(
         self,
-        segmenter: Segmenter,
+        segmenter: SharedSegmenter,
         builder: FrameBuilder,
         publishers: Publishers,
         service: SegmentService,
@@ -96,7 +95,8 @@ class Pipeline:
         self._newest: Pair | None = None
         self._last: tuple[Pair, Result] | None = None
         self._options: Options | None = None
-        self._worker = NewestWorker(self._handle, lambda _: statistics.dropped('overtaken'))
+        self._lane = segmenter.model.worker.lane(
+            self._handle, self._overtaken, self._max_rate)
 
     def offer(self, pair: Pair) -> None:
         """Take a new pair: to be segmented if somebody wants the result, else kept as newest."""
@@ -104,9 +104,10 @@ class Pipeline:
             self.statistics.dropped('paused')
             return
         self._newest = pair
+        calls = [call for call in self._served_by(pair) if not call.has_frame]
         continuous = self._settings().mode == 'continuous'
-        if self._service.open_calls() or (continuous and self.publishers.wanted(answer=False)):
-            self._worker.offer(pair)
+        if calls or (continuous and self.publishers.wanted(answer=False)):
+            self._offer(pair, calls)
         else:
             self.statistics.dropped('unwanted')
 
@@ -115,10 +116,15 @@ class Pipeline:
         newest, oldest_s = self._newest, call.since_s - self._settings().max_frame_age
         if newest is not None and newest.arrival_s >= oldest_s:
             call.oldest_s = newest.arrival_s
-            self._worker.offer(newest)
+            self._offer(newest, [call])
         else:
             # A colour image that came before the call may still wait for its depth.
             call.oldest_s = oldest_s
+
+    def _offer(self, pair: Pair, calls: list[Call]) -> None:
+        for call in calls:
+            call.has_frame = True
+        self._lane.offer(pair, urgent=bool(calls))
 
     def is_waiting_for_frame(self, call: Call) -> bool:
         """Return whether no frame fresh enough for a call has come."""
@@ -139,7 +145,7 @@ class Pipeline:
         with self._publishing:
             self._running = False
             self._epoch += 1
-            self._worker.clear()
+            self._lane.clear()
             self._newest = self._last = None
             if self._is_alive():
                 self.publishers.clear_markers()
@@ -165,10 +171,18 @@ class Pipeline:
     def close(self) -> None:
         """End the thread and the topics."""
         self.deactivate('the node is shutting down')
-        if not self._worker.stop():
+        if not self._lane.stop():
             self._log.warn('close', 'the segmenter is still at work: its last result is lost')
         self.space.close()
+        self.segmenter.release()
         self.publishers.destroy()
+
+    def _overtaken(self, pair: Pair) -> None:
+        self.statistics.dropped('max_rate' if self._lane.is_held() else 'overtaken')
+
+    def _max_rate(self) -> float:
+        settings = self._settings()
+        return settings.max_rate if settings.mode == 'continuous' else 0.0
 
     def _served_by(self, pair: Pair) -> list[Call]:
         """Return the calls a pair is new enough for, those that came meanwhile included."""
@@ -185,7 +199,7 @@ class Pipeline:
             if not self._is_alive():
                 return
             text = f'{type(error).__name__}: {error}'
-            self.statistics.failed('segmenter', text, severe=True)
+            self.statistics.failed(getattr(error, 'reason', 'segmenter'), text, severe=True)
             self._log.error('segmenter', f'frame dropped, the segmenter failed: {text}')
             self._service.answer(self._served_by(pair), False, text)
 
@@ -201,13 +215,13 @@ class Pipeline:
                 return
             self._last = (pair, result)
             answer = bool(calls) or settings.mode == 'on_request'
-            self.publishers.publish(result, settings, answer=answer)
+            topics = self.publishers.publish(result, settings, answer=answer)
             if 'supports' in vars(result):
                 self.space.note_planes(result.placement.header.frame_id, result.planes())
             if is_new:
                 self.statistics.finished(time.monotonic() - pair.arrival_s,
                                          has_depth=result.prepared.frame.depth is not None)
-        self._service.answer(calls, True, reply_text(result) if calls else '')
+        self._service.answer(calls, True, reply_text(result, topics) if calls else '')
 
     def _take_options(self) -> None:
         options, self._options = self._options, None
@@ -264,11 +278,13 @@ class Pipeline:
             self._warned('frame_id', text)
 
 
-def reply_text(result: Result) -> str:
-    """Return the JSON of a ``~/segment`` reply: stamp, frame, ids, count, classes.
+def reply_text(result: Result, topics: list[str]) -> str:
+    """Return the JSON of a ``~/segment`` reply: stamp, frame, ids, count, classes, topics.
 
     ``classes`` and for objects ``scores`` are in the order of ``ids``, ascending; ``pose_ids`` are
-    the ids of ``~/poses`` and ``pose_frame_id`` its frame.
+    the ids of ``~/poses``, ``pose_frame_id`` is its frame and ``pose_sizes_m`` the extents
+    (x, y, z) of their boxes along the poses' axes. ``topics`` are those on which a message with
+    this stamp was published.
     """
     ids = result.object_ids()
     reply: dict[str, Any] = {
@@ -276,9 +292,14 @@ def reply_text(result: Result) -> str:
         'ids': ids,
         'count': len(ids),
         'classes': result.object_classes(),
+        'topics': topics,
     }
     if isinstance(result.found, Instances):
         reply['scores'] = result.object_scores()
         reply['pose_ids'] = pose_array(result.header, result.instances, result.boxes)[1]
         reply['pose_frame_id'] = result.placement.header.frame_id
+        boxes = dict(zip(result.instances.ids.tolist(), result.boxes, strict=True))
+        reply['pose_sizes_m'] = [
+            [round(float(extent_m), 6) for extent_m in boxes[number].size]
+            for number in reply['pose_ids']]
     return json.dumps(reply)

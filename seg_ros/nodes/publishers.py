@@ -234,16 +234,20 @@ class Publishers:
             if (answer and name in ANSWERED) or publisher.get_subscription_count() > 0
         ]
 
-    def publish(self, result: Result, options: NodeOptions, *, answer: bool) -> None:
+    def publish(self, result: Result, options: NodeOptions, *, answer: bool) -> list[str]:
         """Compute and publish the wanted topics, each at once, those for people last.
 
-        BadFrame where the result does not fit the first of them, the label image.
+        Returns those that were published: some have nothing to say of a frame. BadFrame where the
+        result does not fit the first of them, the label image.
         """
         self._last_header = result.header
+        published = []
         for name in self.wanted(answer=answer):
             message = self._message(name, result, options)
             if message is not None:
                 self._publishers[name].publish(message)
+                published.append(name)
+        return published
 
     def clear_markers(self) -> None:
         """Publish the deletion of every marker that is shown."""

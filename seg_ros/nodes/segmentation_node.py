@@ -5,14 +5,12 @@
 
 from __future__ import annotations
 
-import signal
 import sys
+from collections.abc import Iterator
 from typing import Any
 
-import rclpy
 from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus
 from rclpy.clock import Clock, ClockType
-from rclpy.executors import ExternalShutdownException, SingleThreadedExecutor
 from rclpy.lifecycle import LifecycleNode, LifecycleState, TransitionCallbackReturn
 from sensor_msgs.msg import CameraInfo
 from std_srvs.srv import SetBool, Trigger
@@ -30,10 +28,12 @@ from seg_ros.nodes.optional_depth import DepthUse, depth_use
 from seg_ros.nodes.parameters import NodeParameters
 from seg_ros.nodes.pipeline import Log, Pipeline
 from seg_ros.nodes.publishers import Publishers
-from seg_ros.nodes.statistics import Statistics, memory_mb
+from seg_ros.nodes.running import run_nodes
+from seg_ros.nodes.sharing import ModelPool, SharedSegmenter
+from seg_ros.nodes.statistics import CpuMeter, Statistics, memory_mb
 from seg_ros.nodes.transforms import open_transforms
 from seg_ros.nodes.transports import transport_input
-from seg_ros.segmenters import ChecksOptions, load, method_named
+from seg_ros.segmenters import method_named
 
 COLOR, DEPTH, INFO = 'rgb/image_rect_color', 'depth_registered/image_rect', 'rgb/camera_info'
 _SUCCESS, _FAILURE = TransitionCallbackReturn.SUCCESS, TransitionCallbackReturn.FAILURE
@@ -43,11 +43,16 @@ class SegmentationNode(LifecycleNode):
     """Segment RGB-D topics by any registered method; see the contract of topics in the docs.
 
     Parameters are read and the model is loaded in configure; the topics are subscribed to while
-    active. Raises ValueError for parameters that are not accepted.
+    active. Nodes of a process that are given one ``pool`` share equal models. Raises ValueError
+    for parameters that are not accepted.
     """
 
-    def __init__(self, node_name: str = 'unseen_objects', **arguments: Any) -> None:
+    def __init__(
+        self, node_name: str = 'unseen_objects', *, pool: ModelPool | None = None,
+        **arguments: Any,
+    ) -> None:
         super().__init__(node_name, **arguments)
+        self._pool = pool or ModelPool()
         self._log = Log(self.get_logger())
         self._state = 'unconfigured'
         self._failure = ''
@@ -55,6 +60,7 @@ class SegmentationNode(LifecycleNode):
         self._health: InputHealth | None = None
         self._depth_use: DepthUse = 'required'
         self._statistics = Statistics()
+        self._cpu = CpuMeter()
         self._settings = NodeParameters(
             self, lambda: self._state != 'unconfigured', self._parameters_changed,
             self._accept_options)
@@ -142,18 +148,25 @@ class SegmentationNode(LifecycleNode):
         return self._pipeline
 
     def _built(self) -> Pipeline:
-        """Load the method chosen and make what publishes its results."""
+        """Load the method chosen, or join those who have, and make what publishes its results."""
         options = self._settings.node
-        method = method_named(options.method)
-        segmenter = load(options.method, options.weights, options.device, options.backend,
-                         self._settings.method)
+        segmenter = self._pool.acquire(options.method, options.weights, options.device,
+                                       options.backend, self._settings.method)
+        try:
+            return self._pipeline_of(segmenter)
+        except Exception:
+            segmenter.release()
+            raise
+
+    def _pipeline_of(self, segmenter: SharedSegmenter) -> Pipeline:
+        options = self._settings.node
         topic = self.resolve_topic_name(COLOR)
         rectified = options.input_geometry == 'rectified' or (
             options.input_geometry == 'auto' and is_rectified_topic(topic))
         use = self._depth_use = depth_use(options.depth, segmenter.needs_depth)
         builder = FrameBuilder(needs_depth=use == 'required', rectified=rectified,
                                optional_depth=use == 'optional')
-        publishers = Publishers(self, method.result, use != 'ignored')
+        publishers = Publishers(self, method_named(options.method).result, use != 'ignored')
         self.get_logger().info(
             f'{options.method} on {segmenter.device} by {segmenter.backend}, images of {topic} '
             f'taken for {"rectified" if rectified else "raw"}, depth {use}')
@@ -250,9 +263,8 @@ class SegmentationNode(LifecycleNode):
 
     def _accept_options(self, options: Options) -> None:
         """Raise ValueError for options that the loaded weights cannot serve."""
-        segmenter = self._pipeline.segmenter if self._pipeline is not None else None
-        if isinstance(segmenter, ChecksOptions):
-            segmenter.check_options(options)
+        if self._pipeline is not None:
+            self._pipeline.segmenter.check_options(options)
 
     def _parameters_changed(self, names: set[str]) -> None:
         if self._pipeline is not None:
@@ -265,8 +277,9 @@ class SegmentationNode(LifecycleNode):
             self._health.look()
 
     def _diagnose(self) -> None:
-        status = status_message(f'{self.get_name()}: segmentation', self._problems(),
-                                self._values())
+        # With the namespace: cameras side by side have nodes of one name.
+        name = self.get_fully_qualified_name().lstrip('/')
+        status = status_message(f'{name}: segmentation', self._problems(), self._values())
         self._diagnostics.publish(array_message(self.get_clock().now().to_msg(), status))
 
     def _problems(self) -> list[tuple[bytes, str]]:
@@ -278,7 +291,10 @@ class SegmentationNode(LifecycleNode):
             return [(DiagnosticStatus.OK, 'paused')]
         found = [(DiagnosticStatus.WARN, text) for text in self._health.problems()]
         trouble = self._statistics.recent_trouble()
-        if trouble is not None:
+        failure = self._pipeline.segmenter.model.failure
+        if failure:
+            found.append((DiagnosticStatus.ERROR, f'the device failed: {failure}'))
+        elif trouble is not None:
             level = DiagnosticStatus.ERROR if trouble.severe else DiagnosticStatus.WARN
             found.append((level, trouble.text))
         return found
@@ -292,13 +308,15 @@ class SegmentationNode(LifecycleNode):
             'rate_hz': statistics.rate_hz(), 'latency_p50_ms': latency[0],
             'latency_p95_ms': latency[1], 'segment_p50_ms': segment[0],
             'segment_p95_ms': segment[1], 'segmented': statistics.segmented,
-            'memory_mb': memory_mb(),
+            'memory_mb': memory_mb(), 'cpu_percent': self._cpu.percent(),
         }
         if self._pipeline is not None:
             segmenter, builder = self._pipeline.segmenter, self._pipeline.builder
             values.update(device=segmenter.device, backend=segmenter.backend,
                           depth=self._depth_use, image_size=builder.image_size,
-                          camera_info_changes=builder.camera_info_changes)
+                          camera_info_changes=builder.camera_info_changes,
+                          model_users=segmenter.model.users,
+                          model_rebuilds=segmenter.model.rebuilds)
             values.update(self._pipeline.space.values())
             if self._depth_use == 'optional':
                 values['segmented_without_depth'] = statistics.without_depth
@@ -313,30 +331,10 @@ class SegmentationNode(LifecycleNode):
 
 def main(args: list[str] | None = None) -> int:
     """Run the node until it is interrupted; return the exit code."""
-    node: SegmentationNode | None = None
-    rclpy.init(args=args)
-    try:
-        node = SegmentationNode(method_from_arguments(sys.argv if args is None else args))
-        executor = SingleThreadedExecutor()
-        executor.add_node(node)
-        executor.spin()
-    except (KeyboardInterrupt, ExternalShutdownException):
-        pass
-    except RuntimeError:
-        # An interrupt between two calls of rclpy leaves it without a context: that is no fault.
-        if rclpy.ok():
-            raise
-    except ValueError as error:
-        rclpy.logging.get_logger('segmentation_node').fatal(str(error))
-        return 1
-    finally:
-        # Launch and the terminal both send SIGINT: a second one must not interrupt the teardown.
-        signal.signal(signal.SIGINT, signal.SIG_IGN)
-        if node is not None:
-            node.close()
-            node.destroy_node()
-        rclpy.try_shutdown()
-    return 0
+    def made() -> Iterator[SegmentationNode]:
+        yield SegmentationNode(method_from_arguments(sys.argv if args is None else args))
+
+    return run_nodes(made, args, 'segmentation_node')
 
 
 if __name__ == '__main__':

@@ -116,3 +116,23 @@ def memory_mb() -> float:
     except OSError:
         return float('nan')
     return pages * os.sysconf('SC_PAGE_SIZE') / 1e6
+
+
+class CpuMeter:
+    """Tell the CPU time that the process has used since it was asked last."""
+
+    def __init__(
+        self, clock: Callable[[], float] = time.monotonic,
+        used: Callable[[], float] = time.process_time,
+    ) -> None:
+        self._clock, self._used = clock, used
+        self._last = clock(), used()
+
+    def percent(self) -> float:
+        """Return the mean use since the last call: 100 for one core, 200 for two."""
+        now = self._clock(), self._used()
+        wall_s, cpu_s = now[0] - self._last[0], now[1] - self._last[1]
+        if wall_s <= 0:
+            return float('nan')
+        self._last = now
+        return 100.0 * cpu_s / wall_s

@@ -18,7 +18,7 @@ from seg_ros import __version__
 from seg_ros.segmenters import METHODS
 
 ROOT = Path(__file__).parents[2]
-FOLDERS = ('seg_ros', 'launch', 'config', 'resource', 'scripts')
+FOLDERS = ('seg_ros', 'launch', 'config', 'examples', 'resource', 'scripts')
 FILES = ('setup.py', 'setup.cfg', 'pyproject.toml', 'package.xml', 'README.md', 'LICENSE',
          'MANIFEST.in', 'CHANGELOG.rst', 'Makefile')
 DATA = f'seg_ros-{__version__}.data/data'
@@ -90,7 +90,9 @@ def test_the_wheel_has_the_package_alone(wheel):
     f'{DATA}/share/seg_ros/config/fastdds_images.xml',
     f'{DATA}/share/seg_ros/config/cameras.yaml',
     *(f'{DATA}/share/seg_ros/config/{name}.yaml' for name in OWN_METHODS),
+    f'{DATA}/share/seg_ros/examples/pick_nearest.py',
     f'{DATA}/lib/seg_ros/segmentation_node',
+    f'{DATA}/lib/seg_ros/segmentation_container',
     f'{DATA}/lib/seg_ros/seg_ros',
 ])
 def test_the_wheel_has_what_stands_outside_the_modules(wheel, name):

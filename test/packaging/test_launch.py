@@ -14,13 +14,15 @@ launch = pytest.importorskip(
 launch_ros_actions = pytest.importorskip(
     'launch_ros.actions', reason="ROS's launch_ros is not installed: there is no wheel of it")
 
+from seg_ros.nodes.container import nodes_of  # noqa: E402
 from seg_ros.segmenters import METHODS, Method  # noqa: E402
 
 ROOT = Path(__file__).parents[2]
 ARGUMENTS = {
-    'methods', 'camera', 'color_topic', 'depth_topic', 'camera_info_topic', 'color_transport',
-    'depth_transport', 'namespace', 'params_file', 'device', 'weights', 'autostart', 'respawn',
-    'use_sim_time', 'rviz', 'log_level', 'fastdds_profile'}
+    'methods', 'camera', 'cameras', 'composed', 'color_topic', 'depth_topic',
+    'camera_info_topic', 'color_transport', 'depth_transport', 'namespace', 'params_file',
+    'device', 'weights', 'autostart', 'respawn', 'use_sim_time', 'rviz', 'log_level',
+    'fastdds_profile'}
 PROFILES = ('FASTDDS_DEFAULT_PROFILES_FILE', 'FASTRTPS_DEFAULT_PROFILES_FILE')
 
 
@@ -36,8 +38,8 @@ def prefix(tmp_path, monkeypatch):
     share.mkdir()
     for folder in ('launch', 'config'):
         (share / folder).symlink_to(ROOT / folder)
-    for name, package in (('segmentation_node', 'seg_ros'), ('seg_ros', 'seg_ros'),
-                          ('rviz2', 'rviz2')):
+    for name, package in (('segmentation_node', 'seg_ros'), ('segmentation_container', 'seg_ros'),
+                          ('seg_ros', 'seg_ros'), ('rviz2', 'rviz2')):
         path = tmp_path / 'lib' / package / name
         path.write_text('#!/bin/sh\n')
         path.chmod(0o755)
@@ -157,9 +159,50 @@ def test_two_methods_are_two_nodes_on_one_camera(prefix, monkeypatch, tmp_path):
     assert remapped(rviz)['/unseen_objects/label'] == '/left/other_objects/label'
 
 
+def words_of(node, context):
+    return [launch.utilities.perform_substitutions(context, word) for word in node.cmd]
+
+
+def test_several_cameras_are_a_process_each(prefix):
+    actions, _ = performed(prefix, cameras='left,right=azure', namespace='robot', rviz='true',
+                           color_topic='/{camera}/image')
+    found = nodes(actions)
+    left, right = (found[f'/robot/{name}/unseen_objects'] for name in ('left', 'right'))
+    assert remapped(left)['rgb/image_rect_color'] == '/left/image'
+    assert remapped(right) == {
+        'rgb/image_rect_color': '/right/image', 'rgb/camera_info': '/right/rgb/camera_info',
+        'depth_registered/image_rect': '/right/depth_to_rgb/image_raw'}
+    rviz = next(action for action in actions if getattr(action, 'node_package', '') == 'rviz2')
+    assert remapped(rviz)['/unseen_objects/label'] == '/robot/left/unseen_objects/label'
+
+
+def test_composed_cameras_are_one_process(prefix, tmp_path):
+    params_file = tmp_path / 'mine.yaml'
+    params_file.write_text('/**: {ros__parameters: {sync_slop: 0.05}}')
+    actions, context = performed(
+        prefix, cameras='left,right', methods='unseen_objects,mask_rcnn', composed='true',
+        respawn='true', params_file=str(params_file), device='cpu', log_level='warn')
+    (process,) = (action for action in actions if isinstance(action, launch_ros_actions.Node))
+    words = words_of(process, context)
+    assert words[0].endswith('lib/seg_ros/segmentation_container')
+    own = words[1:words.index('--ros-args')]
+    both = nodes_of(own)
+    assert [(node[1], node[3]) for node in both] == [
+        (f'__node:={method}', f'__ns:=/{camera}')
+        for camera in ('left', 'right') for method in ('unseen_objects', 'mask_rcnn')]
+    config = prefix / 'share/seg_ros/config'
+    assert both[1][4:8] == ['--params-file', str(config / 'mask_rcnn.yaml'),
+                            '--params-file', str(params_file)]
+    assert "method:='mask_rcnn'" in both[1]
+    assert "device:='cpu'" in both[1]
+    assert 'rgb/image_rect_color:=/left/left/color/image_raw' in both[1]
+    assert words[words.index('--ros-args'):][:3] == ['--ros-args', '--log-level', 'warn']
+
+
 @pytest.mark.parametrize(('arguments', 'message'), [
     ({'methods': 'nothing'}, "unknown method 'nothing'"),
     ({'camera': 'kinect'}, 'kinect'),
+    ({'cameras': 'left,left'}, "names 'left' twice"),
     ({'log_level': 'loud'}, 'loud'),
     ({'weights': 'mask_rcnn=x'}, "weights names 'mask_rcnn'"),
     ({'fastdds_profile': '/no/file.xml'}, 'no file /no/file.xml'),

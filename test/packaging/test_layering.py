@@ -29,7 +29,7 @@ LEVELS = {
     'training': 8,
     'benchmark': 9,
     'nodes': 10,
-    'cli': 11,
+    'cli': 11, 'client': 11,
     '__main__': 12,
 }
 ROS = {'rclpy', 'ament_index_python', 'launch', 'launch_ros', 'cv_bridge', 'tf2_ros',
@@ -159,6 +159,7 @@ def modules_loaded_by(statement):
     ('from seg_ros.segmenters import options_type; options_type("unseen_objects")',
      {'numpy', 'cv2'}),
     ('import seg_ros.nodes.launching', {'numpy', 'cv2', 'yaml'}),
+    ('import seg_ros.client', {'numpy', 'cv2'}),
 ])
 def test_imports_are_cheap(statement, allowed):
     assert modules_loaded_by(statement) & set(HEAVY) <= allowed

@@ -118,14 +118,15 @@ class Robot:
     """Publish a camera, listen to a node's topics and call its services, spinning in a thread."""
 
     def __init__(self, target: str = 'blobs', reliable: bool = True,
-                 topics=('label', 'markers'), settles: bool = True) -> None:
+                 topics=('label', 'markers'), settles: bool = True, namespace: str = '') -> None:
         self.target = target
         self.reliable = reliable
         # Where an input of the node hears no publisher of this one, its QoS never settles.
         self._settled = not settles
         self.context = rclpy.Context()
         rclpy.init(context=self.context)
-        self.node = rclpy.create_node(f'robot_{os.getpid()}', context=self.context)
+        self.node = rclpy.create_node(f'robot_{os.getpid()}', context=self.context,
+                                      namespace=namespace)
         reliability = (QoSReliabilityPolicy.RELIABLE if reliable
                        else QoSReliabilityPolicy.BEST_EFFORT)
         profile = QoSProfile(depth=5, reliability=reliability)
@@ -293,9 +294,37 @@ class Robot:
         self.context.try_shutdown()
 
 
+class Camera:
+    """Send a robot's frames at a rate in a thread; ``frame`` are the arguments of ``send``."""
+
+    def __init__(self, robot, rate_hz=30.0, **frame):
+        self.robot, self.period_s, self.frame, self.stamps = robot, 1 / rate_hz, frame, []
+        self._end = threading.Event()
+        self._thread = threading.Thread(target=self._run, daemon=True)
+
+    def _run(self):
+        while not self._end.wait(self.period_s):
+            self.stamps.append(self.robot.send(**self.frame))
+
+    def __enter__(self):
+        self._thread.start()
+        return self
+
+    def __exit__(self, *_):
+        self._end.set()
+        self._thread.join(5)
+
+
 def finished(future, timeout_s: float = 30.0):
     assert wait_until(future.done, timeout_s), 'no reply'
     return future.result()
+
+
+def color_message():
+    """Return the scene's colour image, unstamped."""
+    message = image_from_array(scene()[0], 'rgb8')
+    message.header.frame_id = 'camera'
+    return message
 
 
 def stamp_of(message) -> int | None:

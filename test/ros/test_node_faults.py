@@ -169,6 +169,8 @@ def test_a_segmenter_that_fails_costs_its_frame_alone(robot, node):
         for fail, key, level, text in (
             ('value', 'dropped_segmenter', b'\x01', 'this frame is not accepted'),
             ('runtime', 'dropped_segmenter', b'\x02', 'RuntimeError: out of memory'),
+            ('memory', 'dropped_device', b'\x02', 'the device failed: MemoryError'),
+            ('cuda', 'dropped_device', b'\x02', 'RuntimeError: CUDA error: an illegal memory'),
         ):
             robot.set_parameters(fail=fail)
             before = dropped(robot, key)
@@ -177,10 +179,14 @@ def test_a_segmenter_that_fails_costs_its_frame_alone(robot, node):
                 lambda k=key, b=before, t=text: dropped(robot, k) > b and t in robot.status()[1])
             assert robot.status()[0] == level
             reply = robot.segment()
-            assert (reply.success, text in reply.message) == (False, True)
+            assert (reply.success, text.split(': ')[-1] in reply.message) == (False, True)
     finally:
         robot.set_parameters(fail='no', max_frame_age=20.0)
     robot.until_result()
+    robot.received['diagnostics'].clear()
+    assert wait_until(lambda: robot.status() and 'device failed' not in robot.status()[1])
+    # Once at least; far fewer times than frames failed.
+    assert int(robot.status()[2]['model_rebuilds']) == 1
 
 
 def test_missing_depth_is_named(robot):

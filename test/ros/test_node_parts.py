@@ -13,7 +13,7 @@ from std_srvs.srv import Trigger
 from seg_ros.nodes import qos
 from seg_ros.nodes.answers import SegmentService
 from seg_ros.nodes.diagnostics import status_message
-from seg_ros.nodes.statistics import Statistics, memory_mb
+from seg_ros.nodes.statistics import CpuMeter, Statistics, memory_mb
 
 RELIABLE, BEST_EFFORT = QoSReliabilityPolicy.RELIABLE, QoSReliabilityPolicy.BEST_EFFORT
 
@@ -117,3 +117,13 @@ def test_too_many_calls_are_refused_at_once():
     assert node.sent == [(64, '64 calls wait already: call again later')]
     service.answer(service.open_calls(), True, 'done')
     assert len(node.sent) == 65
+
+
+def test_cpu_use_is_of_the_time_since_the_last_call():
+    now, used = [100.0], [5.0]
+    meter = CpuMeter(lambda: now[0], lambda: used[0])
+    assert math.isnan(meter.percent())
+    now[0], used[0] = 102.0, 6.0
+    assert meter.percent() == pytest.approx(50.0)
+    now[0], used[0] = 103.0, 7.5
+    assert meter.percent() == pytest.approx(150.0)

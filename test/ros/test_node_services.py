@@ -4,7 +4,6 @@
 """~/segment under load, modes, late joiners and QoS, over the real middleware."""
 
 import json
-import threading
 import time
 from pathlib import Path
 
@@ -12,9 +11,11 @@ import numpy as np
 import pytest
 from rcl_interfaces.srv import GetParameters
 from ros_helpers import (
+    Camera,
     NodeProcess,
     Robot,
     camera_info,
+    color_message,
     finished,
     scene,
     stamp_of,
@@ -22,7 +23,7 @@ from ros_helpers import (
 )
 from std_srvs.srv import Trigger
 
-from seg_ros.nodes.conversions import array_from_image, image_from_array
+from seg_ros.nodes.conversions import array_from_image
 
 
 @pytest.fixture(scope='module')
@@ -45,27 +46,6 @@ def robot(node):
 def reply_stamp(reply):
     stamp = json.loads(reply.message)['stamp']
     return stamp['sec'] * 10**9 + stamp['nanosec']
-
-
-class Camera:
-    """Send frames at a rate in a thread."""
-
-    def __init__(self, robot, rate_hz=30.0):
-        self.robot, self.period_s, self.stamps = robot, 1 / rate_hz, []
-        self._end = threading.Event()
-        self._thread = threading.Thread(target=self._run, daemon=True)
-
-    def _run(self):
-        while not self._end.wait(self.period_s):
-            self.stamps.append(self.robot.send())
-
-    def __enter__(self):
-        self._thread.start()
-        return self
-
-    def __exit__(self, *_):
-        self._end.set()
-        self._thread.join(5)
 
 
 def test_on_request_computes_nothing_until_asked(robot):
@@ -110,6 +90,61 @@ def test_concurrent_calls_are_served_once_and_answered_alike(robot):
     assert all(reply.success for reply in replies), replies
     assert len({reply.message for reply in replies}) == 1
     assert segmented(robot) == before + 1
+
+
+def test_a_running_camera_costs_one_frame_a_call(robot):
+    """Frames that come while one is at work are not segmented after it: nobody asked."""
+    assert robot.set_parameters(delay=0.3)[0].successful
+    try:
+        before = segmented(robot)
+        with Camera(robot, 30):
+            wait_until(lambda: False, 0.3)
+            replies = [robot.segment() for _ in range(3)]
+            wait_until(lambda: False, 1.0)
+        assert all(reply.success for reply in replies), replies
+        assert segmented(robot) == before + 3
+        robot.received['mask'].clear()
+        robot.listen('mask')
+        # The last answer is what a late joiner finds.
+        robot.message('mask', reply_stamp(replies[-1]))
+        assert len(robot.received['mask']) == 1
+    finally:
+        robot.unlisten('mask')
+        robot.set_parameters(delay=0.0)
+
+
+def test_a_call_gets_a_frame_no_older_than_the_newest_at_the_call(robot):
+    with Camera(robot, 30) as camera:
+        for _ in range(10):
+            wait_until(lambda: False, 0.1)
+            sent = len(camera.stamps)
+            stamp = reply_stamp(robot.segment())
+            # A frame may still have been on its way when the node was asked.
+            assert stamp in camera.stamps[max(0, sent - 3):]
+
+
+def test_mask_id_chooses_an_object_at_any_time(robot):
+    red = scene()[0][..., 0] == 250
+    first, second = red.copy(), red.copy()
+    first[:, 80:], second[:, :80] = False, False
+    robot.listen('mask')
+    try:
+        for number, expected in ((0, red), (1, first), (2, second), (3, np.zeros_like(red)),
+                                 (0, red)):
+            assert robot.set_parameters(mask_id=number)[0].successful
+            robot.send()
+            wait_until(lambda: False, 0.2)
+            reply = robot.segment()
+            mask = robot.message('mask', reply_stamp(reply))
+            assert (mask.encoding, mask.width, mask.height) == ('mono8', *red.shape[::-1])
+            np.testing.assert_array_equal(array_from_image(mask), expected * np.uint8(255))
+        # Also of a frame that was answered before.
+        assert robot.set_parameters(mask_id=2)[0].successful
+        assert reply_stamp(robot.segment()) == reply_stamp(reply)
+        assert wait_until(lambda: (array_from_image(robot.received['mask'][-1]) > 0).sum() == 900)
+    finally:
+        robot.set_parameters(mask_id=0)
+        robot.unlisten('mask')
 
 
 def segmented(robot):
@@ -187,6 +222,59 @@ def test_the_newest_pair_wins_under_overload(robot):
     assert int(robot.status()[2]['dropped_overtaken']) > 0
 
 
+def test_a_result_is_at_most_two_segment_times_old(robot):
+    """By counts: a frame begins as the newest there was when the one before it ended.
+
+    Of each result, the frames sent between its own and its arrival are what it is late by. Ten
+    are sent in a segment time; what two messages need on their way is left as slack.
+    """
+    robot.set_parameters(delay=0.33, mode='continuous')
+    late = []
+    try:
+        robot.received['label'].clear()
+        with Camera(robot, 30) as camera:
+            seen = 0
+            end = time.monotonic() + 5.0
+            while time.monotonic() < end:
+                labels = list(robot.received['label'])
+                late += [len(camera.stamps) - 1 - camera.stamps.index(stamp_of(message))
+                         for message in labels[seen:] if stamp_of(message) in camera.stamps]
+                seen = len(labels)
+                time.sleep(0.005)
+        newest = camera.stamps[-1]
+        robot.message('label', newest)
+    finally:
+        robot.set_parameters(delay=0.0, mode='on_request')
+    assert len(late) >= 5
+    assert sorted(late)[len(late) // 2] <= 20 + 3, late
+
+
+def test_max_rate_spaces_the_newest_frames(robot):
+    robot.set_parameters(mode='continuous', max_rate=4.0)
+    try:
+        wait_until(lambda: False, 0.3)
+        robot.received['label'].clear()
+        with Camera(robot, 30) as camera:
+            began = time.monotonic()
+            wait_until(lambda: False, 3.0)
+            took = time.monotonic() - began
+            calls = [robot.segment() for _ in range(3)]
+        robot.message('label', camera.stamps[-1])
+        asked = {reply_stamp(reply) for reply in calls}
+        stamps = [stamp_of(m) for m in robot.received['label'] if stamp_of(m) not in asked]
+    finally:
+        robot.set_parameters(mode='on_request', max_rate=0.0)
+    assert all(reply.success for reply in calls)
+    # One more at the start, one at the end.
+    assert 2 <= len(stamps) <= 4.0 * took + 3, len(stamps)
+    assert stamps == sorted(stamps)
+    robot.received['diagnostics'].clear()
+    assert wait_until(lambda: robot.status() is not None)
+    values = robot.status()[2]
+    assert int(values['dropped_max_rate']) > 0
+    assert float(values['cpu_percent']) > 0
+
+
 def test_continuous_computes_only_while_somebody_looks(robot):
     robot.set_parameters(mode='continuous')
     try:
@@ -232,9 +320,9 @@ def test_publishers_of_either_reliability_are_heard(reliable, wanted, expected):
     try:
         robot.wait_state('active')
         assert array_from_image(robot.until_result()).max() == 2
-        assert wait_until(lambda: robot.status() is not None)
-        values = robot.status()[2]
-        assert (values['color_qos'], values['depth_qos']) == (expected, expected)
+        # The first diagnostics may tell of the time before the publishers were found.
+        assert wait_until(lambda: robot.status() is not None and [
+            robot.status()[2].get(f'{name}_qos') for name in ('color', 'depth')] == [expected] * 2)
     finally:
         robot.close()
         assert node.stop() == 0, node.log
@@ -291,12 +379,6 @@ def test_a_class_method_and_a_colour_only_method():
     finally:
         robot.close()
         assert node.stop() == 0, node.log
-
-
-def color_message():
-    message = image_from_array(scene()[0], 'rgb8')
-    message.header.frame_id = 'camera'
-    return message
 
 
 def test_a_raw_distorted_camera_is_undistorted():

@@ -1,9 +1,10 @@
 # Copyright 2026 seg_ros contributors
 # SPDX-License-Identifier: Apache-2.0
 
-"""perception.launch.py with two methods on one camera, run by launch itself."""
+"""perception.launch.py with two methods on one camera, and two cameras, run by launch itself."""
 
 import os
+import re
 import shutil
 import signal
 import subprocess
@@ -14,6 +15,7 @@ from pathlib import Path
 import pytest
 import trivial_methods
 from ros_helpers import HERE, Robot, environment, scene, wait_until
+from sensor_msgs.msg import Image
 
 from seg_ros.nodes.config_file import config_text
 from seg_ros.nodes.conversions import array_from_image
@@ -58,10 +60,12 @@ def prefix(tmp_path):
         shutil.copytree(ROOT / folder, share / folder)
     for method in ('blobs', 'named'):
         (share / 'config' / f'{method}.yaml').write_text(config_text(method))
-    program = tmp_path / 'lib' / 'seg_ros' / 'segmentation_node'
-    program.parent.mkdir(parents=True)
-    program.write_text(f'#!/bin/sh\nexec {sys.executable} -u {HERE}/trivial_methods.py "$@"\n')
-    program.chmod(0o755)
+    (tmp_path / 'lib' / 'seg_ros').mkdir(parents=True)
+    for name, word in (('segmentation_node', ''), ('segmentation_container', 'container')):
+        program = tmp_path / 'lib' / 'seg_ros' / name
+        program.write_text(
+            f'#!/bin/sh\nexec {sys.executable} -u {HERE}/trivial_methods.py {word} "$@"\n')
+        program.chmod(0o755)
     return tmp_path
 
 
@@ -130,4 +134,41 @@ def test_two_methods_share_a_camera(prefix):
         code = started.stop()
     assert code == 0, started.log
     assert started.log.count('process has finished cleanly') == 2, started.log
+    assert 'Traceback' not in started.log
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize('composed', ['true', 'false'])
+def test_two_cameras_and_a_process_that_dies(prefix, composed):
+    params_file = prefix / 'mine.yaml'
+    params_file.write_text(
+        '/**: {ros__parameters: {max_frame_age: 20.0}}\n'
+        '/right/blobs: {ros__parameters: {far: 0.82}}\n')
+    started = Launch(prefix, methods='blobs', camera='depth_image_proc', cameras='left,right',
+                     composed=composed, respawn='true', device='cpu', params_file=params_file,
+                     color_topic='/{camera}/image')
+    robots = [Robot(f'{name}/blobs', topics=('label',), namespace=name)
+              for name in ('left', 'right')]
+    for robot, name in zip(robots, ('left', 'right'), strict=True):
+        robot.in_executor(robot.node.destroy_publisher, robot.color)
+        robot.color = robot.node.create_publisher(Image, f'/{name}/image', 10)
+    try:
+        for robot, objects in zip(robots, (2, 1), strict=True):
+            robot.wait_state('active')
+            assert array_from_image(robot.until_result()).max() == objects
+            assert wait_until(lambda robot=robot: robot.status() is not None)
+            assert robot.status()[2]['model_users'] == ('2' if composed == 'true' else '1')
+        assert started.log.count('blobs are loaded') == (1 if composed == 'true' else 2)
+        pids = [int(number) for number in re.findall(r'started with pid \[(\d+)\]', started.log)]
+        assert len(pids) == (1 if composed == 'true' else 2)
+        os.kill(pids[-1], signal.SIGKILL)
+        assert wait_until(lambda: started.log.count('process started with pid') == len(pids) + 1)
+        for robot in robots:
+            robot.received['label'].clear()
+            robot.until_result()
+    finally:
+        for robot in robots:
+            robot.close()
+        code = started.stop()
+    assert code == 0, started.log
     assert 'Traceback' not in started.log

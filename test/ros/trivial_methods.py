@@ -25,7 +25,8 @@ class BlobOptions(Options):
     threshold: int = option(128, 'Least red of an object', minimum=0, maximum=255)
     far: float = option(2.0, 'Farthest depth of an object in metres', minimum=0.1, maximum=10.0)
     delay: float = option(0.0, 'Seconds the method pretends to work', minimum=0.0, maximum=10.0)
-    fail: str = option('no', 'What goes wrong', choices=('no', 'value', 'runtime', 'depth'))
+    fail: str = option('no', 'What goes wrong',
+                       choices=('no', 'value', 'runtime', 'depth', 'memory', 'cuda'))
     levels: int = option(4, 'Fixed as a network is', minimum=1, maximum=8, live=False)
 
 
@@ -46,6 +47,10 @@ class BlobSegmenter:
             raise ValueError('this depth is in miles')
         if self.options.fail == 'runtime':
             raise RuntimeError('out of memory')
+        if self.options.fail == 'memory':
+            raise MemoryError
+        if self.options.fail == 'cuda':
+            raise RuntimeError('CUDA error: an illegal memory access was encountered')
         red = frame.color[..., 0] >= self.options.threshold
         if frame.depth is not None:
             red &= np.nan_to_num(frame.depth, nan=np.inf) < self.options.far
@@ -94,6 +99,7 @@ def _classes(red):
 def load_blobs(*, weights, device, backend, options):
     if weights != 'default':
         raise FileNotFoundError(f'{weights} is not there: see where weights come from')
+    sys.stderr.write('blobs are loaded\n')
     return BlobSegmenter('blobs', options, True, device)
 
 
@@ -123,7 +129,9 @@ def register_all() -> None:
 
 
 if __name__ == '__main__':
-    from seg_ros.nodes.segmentation_node import main
+    from seg_ros.nodes import container, segmentation_node
 
     register_all()
-    sys.exit(main())
+    if sys.argv[1:2] == ['container']:
+        sys.exit(container.main(sys.argv[1:]))
+    sys.exit(segmentation_node.main())
