@@ -17,11 +17,11 @@ from seg_ros.synthetic.renderer import CameraPose, Item
 ARM_LABEL = 60_000
 # Places in the optical frame, metres: where the shoulder is, where the hand comes in from and how
 # far it reaches.
-_SHOULDER_M = np.array([0.75, 0.15, 0.3])
-_OUTSIDE_M = np.array([0.6, 0.1, 0.5])
-_REACH_M = np.array([-0.17, 0.02, 0.5])
-_HAND_M = (0.075, 0.09, 0.05)
-_RADII_M = (0.05, 0.035)
+_SHOULDER_M = np.array([0.6, 0.12, 0.24])
+_OUTSIDE_M = np.array([0.45, 0.08, 0.38])
+_REACH_M = np.array([-0.12, 0.0, 0.38])
+_HAND_M = (0.065, 0.08, 0.04)
+_RADII_M = (0.04, 0.025)
 
 
 @dataclass(frozen=True)

@@ -1,7 +1,7 @@
 # Copyright 2026 seg_ros contributors
 # SPDX-License-Identifier: Apache-2.0
-"""Sequences in which the camera moves, things are put in, taken out and exchange places, and an arm
-passes in front; ids hold throughout.
+"""Sequences in which the camera moves, an arm passes in front of it, and things are put in, taken
+out and exchange places; ids hold throughout.
 """
 
 from __future__ import annotations
@@ -264,7 +264,8 @@ class ChangingSequence:
 
     def _schedule(self) -> dict[int, list[Callable[[int, Rng], None]]]:
         """Return what happens before which frame, spread evenly, the first a thing put in."""
-        stage, planned = self.stage, defaultdict(list)
+        stage = self.stage
+        planned: defaultdict[int, list[Callable[[int, Rng], None]]] = defaultdict(list)
         for turn, place in enumerate(self._spread(self.options.changes)):
             planned[place].append(stage.put_in if turn % 2 == 0 else stage.take_out)
         for place in self._spread(self.options.swaps):

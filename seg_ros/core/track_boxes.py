@@ -1,0 +1,109 @@
+# Copyright 2026 seg_ros contributors
+# SPDX-License-Identifier: Apache-2.0
+
+"""Boxes that hold still while their object does: means over time, in the world."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from itertools import permutations
+
+import numpy as np
+import numpy.typing as npt
+
+from seg_ros.core.geometry import OrientedBox
+
+Array = npt.NDArray[np.float64]
+
+# A box of an object that stands still is a mean of so many frames; the newest counts this much
+# at least, so that it follows slow changes (more of the object comes into view).
+_LEAST_GAIN = 0.05
+# Farther than this in so many frames in a row, and it moved: the mean starts anew.
+_MOVED_M, _MOVED_SHARE = 0.02, 0.25
+_MOVED_FRAMES = 3
+# Axes that turn farther than this are another choice of axes: they need as many frames.
+_TURNED_DEG = 20.0
+_RESIZED_SHARE = 0.3
+
+
+@dataclass
+class _Mean:
+    """Hold the mean box in the world, how many frames it is of, and the frames against it."""
+
+    box: OrientedBox
+    count: int = 1
+    against: int = 0
+
+
+class BoxMeans:
+    """Keep the mean box of each object by id; boxes go in and out in the camera's frame."""
+
+    def __init__(self) -> None:
+        self._means: dict[int, _Mean] = {}
+
+    def update(
+        self, boxes: dict[int, OrientedBox], world_from_camera: Array
+    ) -> dict[int, OrientedBox]:
+        """Take the boxes of a frame by id and return the steady ones, in the camera's frame."""
+        back = np.linalg.inv(world_from_camera)
+        return {number: carried(self._taken(number, carried(box, world_from_camera)), back)
+                for number, box in boxes.items()}
+
+    def keep(self, numbers: set[int]) -> None:
+        """Forget all objects but these."""
+        self._means = {n: mean for n, mean in self._means.items() if n in numbers}
+
+    def _taken(self, number: int, box: OrientedBox) -> OrientedBox:
+        mean = self._means.get(number)
+        if mean is None:
+            self._means[number] = _Mean(box)
+            return box
+        seen = like(box, mean.box)
+        if _agrees(seen, mean.box):
+            mean.against, mean.count = 0, mean.count + 1
+            mean.box = _between(mean.box, seen, max(1 / mean.count, _LEAST_GAIN))
+        else:
+            mean.against += 1
+            # One that moved just now moves on: it is followed at once.
+            if mean.against >= min(_MOVED_FRAMES, mean.count):
+                self._means[number] = mean = _Mean(box)
+        return mean.box
+
+
+def carried(box: OrientedBox, matrix: Array) -> OrientedBox:
+    """Return a box in another frame: `matrix` (4, 4) is target from source."""
+    turn = matrix[:3, :3]
+    return OrientedBox(turn @ box.center + matrix[:3, 3], turn @ box.axes, box.size)
+
+
+def like(box: OrientedBox, other: OrientedBox) -> OrientedBox:
+    """Return the same box with its axes named as those of another: nearest, right-handed."""
+    turn = other.axes.T @ box.axes
+    order = max(permutations(range(3)),
+                key=lambda columns: float(np.abs(turn[range(3), columns]).sum()))
+    columns = list(order)
+    signs = np.sign(turn[range(3), columns])
+    axes = box.axes[:, columns] * np.where(signs == 0, 1.0, signs)
+    if np.linalg.det(axes) < 0:
+        # The axis that fits worst turns round: nothing else keeps it right-handed.
+        worst = int(np.abs(turn[range(3), columns]).argmin())
+        axes[:, worst] *= -1
+    return OrientedBox(box.center, axes, box.size[columns])
+
+
+def _agrees(box: OrientedBox, mean: OrientedBox) -> bool:
+    room = _MOVED_M + _MOVED_SHARE * float(mean.size.min())
+    near = float(np.linalg.norm(box.center - mean.center)) < room
+    cosine = (float(np.trace(mean.axes.T @ box.axes)) - 1) / 2
+    turned = np.rad2deg(np.arccos(np.clip(cosine, -1.0, 1.0)))
+    grown = np.abs(box.size - mean.size) < 0.01 + _RESIZED_SHARE * mean.size
+    return bool(near and turned < _TURNED_DEG and grown.all())
+
+
+def _between(mean: OrientedBox, box: OrientedBox, gain: float) -> OrientedBox:
+    """Return the mean box moved by a share towards a new one."""
+    mixed = (1 - gain) * mean.axes + gain * box.axes
+    left, _, right = np.linalg.svd(mixed)
+    return replace(
+        mean, center=(1 - gain) * mean.center + gain * box.center, axes=left @ right,
+        size=(1 - gain) * mean.size + gain * box.size)
