@@ -12,6 +12,7 @@ import numpy as np
 import numpy.typing as npt
 
 from seg_ros.core.geometry import OrientedBox
+from seg_ros.core.track_motion import inverse
 
 Array = npt.NDArray[np.float64]
 
@@ -45,7 +46,7 @@ class BoxMeans:
         self, boxes: dict[int, OrientedBox], world_from_camera: Array
     ) -> dict[int, OrientedBox]:
         """Take the boxes of a frame by id and return the steady ones, in the camera's frame."""
-        back = np.linalg.inv(world_from_camera)
+        back = inverse(world_from_camera)
         return {number: carried(self._taken(number, carried(box, world_from_camera)), back)
                 for number, box in boxes.items()}
 

@@ -89,7 +89,7 @@ def moved(soft: SoftMask, shift: Shift) -> SoftMask | None:
             soft.depth_m, inside, (width, height), flags=cv2.INTER_NEAREST,
             borderMode=cv2.BORDER_CONSTANT, borderValue=float('nan')) + np.float32(shift.depth_m)
     box = (int(low[0]), int(low[1]), int(high[0]), int(high[1]))
-    return SoftMask(share, box, soft.shape, depth)
+    return SoftMask(np.asarray(share, np.float32), box, soft.shape, depth)
 
 
 def same_surface(expected_m: Share | None, now_m: Share | None) -> npt.NDArray[np.bool_] | None:

@@ -17,17 +17,18 @@ Pairs = list[tuple[int, int]]
 _WEIGHTS = {'overlap': 0.4, 'place': 0.3, 'color': 0.3}
 _LEAST_IN_PLACE = 0.4
 # Colours that differ more than this are another thing, wherever it is: things exchanged places.
-_LEAST_COLOR = 0.55
+# Of a track that is lost more is asked.
+_LEAST_COLOR, _LEAST_COLOR_LOST = 0.55, 0.7
 # Of places: deviation in metres, and its share of the object's size (or of pixels without depth).
 _PLACE_M, _PLACE_SHARE = 0.02, 0.3
 # Found again near where it was lost, or anywhere: the colours, and how far ahead of the next best.
 _NEAR_M, _NEAR_COLOR = 0.15, 0.7
 _FAR_COLOR, _AHEAD = 0.85, 0.05
 _SIZE_RATIO = 0.5
-# Found elsewhere in the very frame in which it was lost: a thing was moved, most likely.
+# Found elsewhere the moment in which it was lost: a thing was moved, most likely.
 _MOVED_COLOR, _MOVED_SIZE_RATIO = 0.6, 0.25
-# A track that is lost is somewhat less likely than one that was seen just now.
-_AGE_COST = 0.1
+# A track that is lost is less likely than one that was seen just now, the more the older.
+_LOST_COST, _AGE_COST = 0.1, 0.1
 
 
 @dataclass(frozen=True, eq=False)
@@ -35,10 +36,11 @@ class Evidence:
     """Hold what speaks for each pair of T tracks (rows) and K objects (columns).
 
     ``iou`` (T, K): overlap of the track's expected mask with the object over their union;
-    ``inside`` (T, K): share of the object that is where the whole track was seen. ``distance`` (T, K) metres, or pixels over the root of the area;
+    ``inside`` (T, K): share of the object that is where the whole track was seen. ``distance``
+    (T, K) metres, or pixels over the root of the area;
     ``spread`` (T, K) its deviation. ``color`` (T, K) Bhattacharyya coefficient, 0 to 1.
     ``size_ratio`` (T, K) smaller over larger. ``age`` (T,) 0 seen in the last frame, 1 about to be
-    forgotten. ``metric``: distances are metres.
+    forgotten; ``just`` (T,) bool: seen a moment ago. ``metric``: distances are metres.
     """
 
     iou: Array
@@ -48,6 +50,7 @@ class Evidence:
     size_ratio: Array
     spread: Array
     age: Array
+    just: npt.NDArray[np.bool_]
     metric: bool
 
 
@@ -73,11 +76,17 @@ def in_place_score(evidence: Evidence) -> Array:
     place = np.exp(-0.5 * (evidence.distance / evidence.spread) ** 2)
     place = np.where(np.isnan(place), evidence.iou, place)
     # A part of what was expected: the rest is hidden, or another object's.
-    overlap = np.maximum(evidence.iou, 0.7 * evidence.inside)
+    overlap = np.maximum(evidence.iou, 0.5 * (evidence.iou + evidence.inside))
     score = (_WEIGHTS['overlap'] * overlap + _WEIGHTS['place'] * place
-             + _WEIGHTS['color'] * evidence.color - _AGE_COST * evidence.age[:, None])
+             + _WEIGHTS['color'] * evidence.color - _cost(evidence))
     met = (evidence.iou > 0.05) | (evidence.inside > 0.5) | (place > 0.3)
-    return np.where(met & (evidence.color >= _LEAST_COLOR), score, np.nan)
+    least = np.where(evidence.age > 0, _LEAST_COLOR_LOST, _LEAST_COLOR)[:, None]
+    return np.where(met & (evidence.color >= least), score, np.nan)
+
+
+def _cost(evidence: Evidence) -> Array:
+    lost = np.where(evidence.age > 0, _LOST_COST, 0.0)
+    return np.asarray(lost + _AGE_COST * evidence.age)[:, None]
 
 
 def found_again_score(
@@ -89,10 +98,10 @@ def found_again_score(
     near = evidence.distance < (_NEAR_M if evidence.metric else 1.0)
     ratio = np.nan_to_num(evidence.size_ratio, nan=1.0)
     far = left & (ratio > _SIZE_RATIO) & (color >= _FAR_COLOR) & _ahead(color)
-    just = (evidence.age == 0)[:, None] & left
+    just = evidence.just[:, None] & left
     far |= just & (ratio > _MOVED_SIZE_RATIO) & (color >= _MOVED_COLOR)
     here = left & near & (color >= _NEAR_COLOR)
-    score = color - _AGE_COST * evidence.age[:, None] + np.where(near, 0.3, 0.0)
+    score = color - _cost(evidence) + np.where(near, 0.3, 0.0)
     return np.where(far | here, score, np.nan)
 
 

@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import cv2
 import numpy as np
@@ -25,7 +26,7 @@ _SPACING_PX = 10
 _REPROJECTION_PX = 1.5
 # A corner at an edge of depth is on the near side in one frame and on the far one in the next.
 _FLAT_M = 0.02
-_FLOW = {'winSize': (21, 21), 'maxLevel': 3,
+_FLOW: dict[str, Any] = {'winSize': (21, 21), 'maxLevel': 3,
          'criteria': (cv2.TERM_CRITERIA_EPS | cv2.TERM_CRITERIA_COUNT, 20, 0.01)}
 
 
@@ -59,7 +60,7 @@ class CameraMotion:
         """
         if frame.depth is None or frame.camera is None:
             raise ValueError('the camera is followed by frames with depth')
-        gray = cv2.cvtColor(frame.color, cv2.COLOR_RGB2GRAY)
+        gray = np.asarray(cv2.cvtColor(frame.color, cv2.COLOR_RGB2GRAY), np.uint8)
         old = self._followed
         known = old is not None and old.gray.shape == gray.shape
         pixels, points = _no_corners()
@@ -81,11 +82,11 @@ class CameraMotion:
         """Follow the corners and pose the camera; return those that agree with the pose."""
         pixels, kept = follow(old.gray, gray, old.pixels)
         pixels, points = pixels[kept], old.points_world[kept]
-        found = pose_from_points(points, pixels, camera, np.linalg.inv(self.world_from_camera))
+        found = pose_from_points(points, pixels, camera, inverse(self.world_from_camera))
         if found is None:
             return *_no_corners(), False
         camera_from_world, inliers = found
-        self.world_from_camera = np.linalg.inv(camera_from_world)
+        self.world_from_camera = inverse(camera_from_world)
         return pixels[inliers], points[inliers], True
 
     def _with_new(
@@ -103,6 +104,11 @@ class CameraMotion:
                         (fresh[:, 1] - camera.cy) / camera.fy * z, z], axis=1)
         world = cam @ self.world_from_camera[:3, :3].T + self.world_from_camera[:3, 3]
         return np.concatenate([pixels, fresh]), np.concatenate([points, world])
+
+
+def inverse(pose: Matrix) -> Matrix:
+    """Return the inverse of a pose (4, 4)."""
+    return np.asarray(np.linalg.inv(pose), np.float64)
 
 
 def _no_corners() -> tuple[npt.NDArray[np.float32], Array]:
@@ -124,19 +130,21 @@ def new_corners(
         cv2.circle(allowed, (x, y), _SPACING_PX, 0, -1)
     found = cv2.goodFeaturesToTrack(
         gray, max(_MOST_POINTS - len(taken), 1), 0.01, _SPACING_PX, mask=allowed)
-    return np.zeros((0, 2), np.float32) if found is None else found.reshape(-1, 2)
+    return (np.zeros((0, 2), np.float32) if found is None
+            else np.asarray(found, np.float32).reshape(-1, 2))
 
 
 def follow(
     before: npt.NDArray[np.uint8], now: npt.NDArray[np.uint8], pixels: npt.NDArray[np.float32]
 ) -> tuple[npt.NDArray[np.float32], npt.NDArray[np.bool_]]:
     """Return where corners went and which are sure: followed back they return within a pixel."""
-    there, found, _ = cv2.calcOpticalFlowPyrLK(before, now, pixels, None, **_FLOW)
-    back, found_back, _ = cv2.calcOpticalFlowPyrLK(now, before, there, None, **_FLOW)
+    there, found, _ = cv2.calcOpticalFlowPyrLK(before, now, pixels, pixels.copy(), **_FLOW)
+    back, found_back, _ = cv2.calcOpticalFlowPyrLK(now, before, there, pixels.copy(), **_FLOW)
     height, width = now.shape
     inside = (there >= 0).all(axis=1) & (there[:, 0] < width) & (there[:, 1] < height)
-    sure = np.linalg.norm(back - pixels, axis=1) < 1.0
-    return there, (found.ravel() == 1) & (found_back.ravel() == 1) & sure & inside
+    sure = inside & (np.linalg.norm(back - pixels, axis=1) < 1.0)
+    both = (found.ravel() == 1) & (found_back.ravel() == 1)
+    return np.asarray(there, np.float32), both & sure
 
 
 def pose_from_points(
@@ -153,7 +161,7 @@ def pose_from_points(
         iterationsCount=100, reprojectionError=_REPROJECTION_PX, flags=cv2.SOLVEPNP_ITERATIVE)
     if not done or inliers is None:
         return None
-    rows = inliers.ravel()
+    rows = np.asarray(inliers.ravel(), np.intp)
     if len(rows) < max(LEAST_INLIERS, _LEAST_SHARE * len(pixels)):
         return None
     turn, shift = cv2.solvePnPRefineLM(
@@ -171,20 +179,21 @@ class ImageMotion:
 
     def update(self, color: npt.NDArray[np.uint8]) -> Matrix:
         """Return pixels now from pixels before (2, 3); the identity where it cannot be told."""
-        gray = cv2.cvtColor(color, cv2.COLOR_RGB2GRAY)
+        gray = np.asarray(cv2.cvtColor(color, cv2.COLOR_RGB2GRAY), np.uint8)
         before, self._gray = self._gray, gray
         still = np.eye(3)[:2]
         if before is None or before.shape != gray.shape:
             return still
-        pixels = cv2.goodFeaturesToTrack(before, _MOST_POINTS, 0.01, _SPACING_PX)
-        if pixels is None:
+        found = cv2.goodFeaturesToTrack(before, _MOST_POINTS, 0.01, _SPACING_PX)
+        if found is None:
             return still
-        there, kept = follow(before, gray, pixels.reshape(-1, 2))
+        pixels = np.asarray(found, np.float32).reshape(-1, 2)
+        there, kept = follow(before, gray, pixels)
         if kept.sum() < LEAST_INLIERS:
             return still
         cv2.setRNGSeed(0)
         moved, inliers = cv2.estimateAffinePartial2D(
-            pixels.reshape(-1, 2)[kept], there[kept], ransacReprojThreshold=2.0)
+            pixels[kept], there[kept], ransacReprojThreshold=2.0)
         if moved is None or inliers.sum() < LEAST_INLIERS:
             return still
-        return moved
+        return np.asarray(moved, np.float64)

@@ -49,6 +49,7 @@ class Track:
     size_m: float
     color: npt.NDArray[np.float32]
     missed: int = 0
+    views: int = 1
     votes: dict[int, float] = field(default_factory=dict)
     score: float = float('nan')
     expected: SoftMask | None = None
@@ -128,6 +129,7 @@ class Track:
         if area >= _WHOLE_SHARE * self.area_px:
             self.whole = mask, camera_from_world
         self.seen_ns, self.missed = now_ns, 0
+        self.views += 1
 
     def stays_in_sight(self, mask: SoftMask, frame: RgbdFrame) -> bool:
         """Return whether most of the object is seen by a mask that no method found."""

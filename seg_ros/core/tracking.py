@@ -18,13 +18,16 @@ from seg_ros.core.track_boxes import BoxMeans
 from seg_ros.core.track_features import Features, features_of
 from seg_ros.core.track_masks import compose, faded, mixed
 from seg_ros.core.track_matching import Evidence, match, spreads
-from seg_ros.core.track_motion import CameraMotion, ImageMotion
+from seg_ros.core.track_motion import CameraMotion, ImageMotion, inverse
 from seg_ros.core.track_state import Track, distances, overlaps, pixel_distances
 
 Array = npt.NDArray[np.float64]
 
 # The label image has 16 bits: ids go round after this one.
 LAST_ID = 65_535
+# A track that was seen in fewer frames is forgotten soon: a method's slip, more often than not.
+_SURE_VIEWS, _BRIEF_NS = 3, 0.5e9
+_MOMENT_NS = 0.3e9
 
 
 @dataclass(frozen=True)
@@ -51,7 +54,7 @@ class Tracker:
 
     def __init__(self, options: TrackingOptions | None = None) -> None:
         self.options = TrackingOptions() if options is None else options
-        self._next_id = 1
+        self._last_id = 0
         self._forget()
 
     def _forget(self) -> None:
@@ -67,6 +70,16 @@ class Tracker:
         return count
 
     @property
+    def count(self) -> int:
+        """Return how many tracks are kept, those out of sight included."""
+        return len(self._tracks)
+
+    @property
+    def last_id(self) -> int:
+        """Return the last id given, 0 before the first."""
+        return self._last_id
+
+    @property
     def world_from_camera(self) -> Array:
         """Return the camera's pose at the last frame (4, 4), as given or as followed."""
         return self._motion.world_from_camera
@@ -78,9 +91,10 @@ class Tracker:
         """Return the objects of a frame under the ids of their tracks.
 
         The rows are those of ``found`` that have pixels, then objects that were missed but are in
-        plain sight, if masks are smoothed. ``world_from_camera`` (4, 4) at the frame's stamp spares following the
-        camera; ``stamp_ns`` stands for a frame's stamp that has none. A stamp before the last
-        one starts anew. Raises ValueError for labels and a frame of different sizes.
+        plain sight, if masks are smoothed. ``world_from_camera`` (4, 4) at the frame's stamp
+        spares following the camera; ``stamp_ns`` stands for a frame's stamp that has none. A stamp
+        before the last one starts anew. Raises ValueError for labels and a frame of different
+        sizes.
         """
         if found.labels.shape != frame.shape:
             raise ValueError(f'labels {found.labels.shape} and frame {frame.shape} must have one '
@@ -92,7 +106,7 @@ class Tracker:
         step = self._follow_camera(frame, world_from_camera)
         found = found[found.areas() > 0]
         features = features_of(found.labels, len(found), frame)
-        back: Array = np.linalg.inv(self.world_from_camera)
+        back = inverse(self.world_from_camera)
         camera = None if frame.depth is None else frame.camera
         for one in self._tracks:
             one.expect(back, camera, step, frame.shape)
@@ -118,10 +132,14 @@ class Tracker:
 
     def _drop_old(self, now_ns: int) -> None:
         """Forget what was hidden for too long; what the last frame had stays, however long ago."""
-        memory_ns = self.options.track_memory * 1e9
         self._tracks = [one for one in self._tracks
-                        if not one.missed or now_ns - one.seen_ns <= memory_ns]
+                        if not one.missed or now_ns - one.seen_ns <= self._memory_ns(one)]
         self._boxes.keep({one.number for one in self._tracks})
+
+    def _memory_ns(self, one: Track) -> float:
+        """Return how long a track is kept unseen: one of a few frames may be no object at all."""
+        whole_ns = self.options.track_memory * 1e9
+        return whole_ns if one.views >= _SURE_VIEWS else min(_BRIEF_NS, whole_ns)
 
     def _follow_camera(self, frame: RgbdFrame, given: Array | None) -> Array:
         """Bring the camera's pose to this frame; return how the image moved without depth."""
@@ -142,7 +160,7 @@ class Tracker:
         metric = frame.depth is not None
         sizes = np.array([one.size_m for one in tracks])[:, None]
         if frame.depth is not None and frame.camera is not None:
-            back: Array = np.linalg.inv(self.world_from_camera)
+            back = inverse(self.world_from_camera)
             distance = distances(tracks, features, back, frame.camera)
         else:
             distance = pixel_distances(tracks, features)
@@ -153,11 +171,12 @@ class Tracker:
         color = np.zeros(iou.shape)
         for place, one in enumerate(tracks):
             color[place] = features.colors @ one.color
-        memory_ns = max(self.options.track_memory * 1e9, 1.0)
-        age = np.array([(now_ns - one.seen_ns) / memory_ns if one.missed else 0.0
-                        for one in tracks])
+        unseen_ns = np.array([float(now_ns - one.seen_ns) if one.missed else 0.0
+                              for one in tracks])
+        age = unseen_ns / max(self.options.track_memory * 1e9, 1.0)
         spread = spreads(sizes, metric) + np.zeros(iou.shape)
-        return Evidence(iou, inside, distance, color, ratio, spread, age, metric)
+        return Evidence(iou, inside, distance, color, ratio, spread, age,
+                        unseen_ns <= _MOMENT_NS, metric)
 
     def _in_world(self, features: Features) -> Array:
         pose = self.world_from_camera
@@ -169,7 +188,7 @@ class Tracker:
     ) -> list[Track]:
         """Bring the tracks up to date with a frame's objects; return them by row."""
         boxes, places = found.boxes_xyxy().astype(int), self._in_world(features)
-        back: Array = np.linalg.inv(self.world_from_camera)
+        back = inverse(self.world_from_camera)
         weight = self.options.mask_smoothing
         rows, old = [], list(self._tracks)
         for row in range(len(found)):
@@ -196,10 +215,10 @@ class Tracker:
         taken = {one.number for one in self._tracks}
         if len(taken) >= LAST_ID:
             raise ValueError(f'{LAST_ID} objects have ids already: there is none left')
-        while self._next_id in taken:
-            self._next_id = self._next_id % LAST_ID + 1
-        number = self._next_id
-        self._next_id = number % LAST_ID + 1
+        number = self._last_id % LAST_ID + 1
+        while number in taken:
+            number = number % LAST_ID + 1
+        self._last_id = number
         return number
 
     def _is_bridged(self, one: Track, frame: RgbdFrame, camera_from_world: Array) -> bool:

@@ -74,6 +74,7 @@ class Pipeline:
         settings: Callable[[], NodeOptions],
         log: Log,
         is_alive: Callable[[], bool] = lambda: True,
+        identities: Identities | None = None,
     ) -> None:
         self.segmenter = segmenter
         self.builder = builder
@@ -84,7 +85,7 @@ class Pipeline:
         self._settings = settings
         self._log = log
         self._is_alive = is_alive
-        self._identities: Identities = PerFrame()
+        self.identities: Identities = PerFrame() if identities is None else identities
         self._publishing = threading.RLock()
         self._running = False
         self._epoch = 0
@@ -149,7 +150,7 @@ class Pipeline:
         """Forget which object has which id; return what that did."""
         with self._publishing:
             self._last = None
-            return self._identities.reset()
+            return self.identities.reset()
 
     def clock_jumped(self) -> None:
         """Forget frames and tracks of the time before."""
@@ -218,8 +219,9 @@ class Pipeline:
             self._log.warn('depth', text)
         if isinstance(found, Instances):
             with self._publishing:
-                found = self._identities.update(found, prepared.frame)
-        return Result(prepared, found)
+                self.identities.use(self._settings())
+                found = self.identities.update(found, prepared.frame)
+        return Result(prepared, found, self.identities.steady)
 
     def _found(self, prepared: Prepared) -> tuple[Prepared, Instances | SemanticMap]:
         """Segment a frame; one whose depth is refused but optional, by its colour alone."""

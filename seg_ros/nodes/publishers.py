@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any
@@ -46,6 +47,7 @@ class Result:
 
     prepared: Prepared
     found: Instances | SemanticMap
+    steady: Callable[[Instances, list[OrientedBox | None]], list[OrientedBox | None]] | None = None
 
     @property
     def header(self) -> Header:
@@ -66,8 +68,9 @@ class Result:
 
     @cached_property
     def boxes(self) -> list[OrientedBox | None]:
-        """Return each object's oriented box, None where it has no depth."""
-        return object_boxes(self.prepared.frame, self.instances)
+        """Return each object's oriented box, None where it has no depth; steady if tracked."""
+        boxes = object_boxes(self.prepared.frame, self.instances)
+        return boxes if self.steady is None else self.steady(self.instances, boxes)
 
     def id_image(self) -> npt.NDArray[np.int32]:
         """Return (H, W) int32 object ids or classes at the frame's pixels."""

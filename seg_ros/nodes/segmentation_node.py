@@ -25,6 +25,7 @@ from seg_ros.nodes.camera_info import is_rectified_topic
 from seg_ros.nodes.diagnostics import array_message, status_message
 from seg_ros.nodes.frames import FrameBuilder
 from seg_ros.nodes.health import InputHealth
+from seg_ros.nodes.identities import identities_of
 from seg_ros.nodes.inputs import Input
 from seg_ros.nodes.optional_depth import DepthUse, depth_use
 from seg_ros.nodes.parameters import NodeParameters
@@ -143,6 +144,7 @@ class SegmentationNode(LifecycleNode):
         """Load the method chosen and make what publishes its results."""
         options = self._settings.node
         method = method_named(options.method)
+        identities = identities_of(options, method.result)
         segmenter = load(options.method, options.weights, options.device, options.backend,
                          self._settings.method)
         topic = self.resolve_topic_name(COLOR)
@@ -156,7 +158,7 @@ class SegmentationNode(LifecycleNode):
             f'{options.method} on {segmenter.device} by {segmenter.backend}, images of {topic} '
             f'taken for {"rectified" if rectified else "raw"}, depth {use}')
         return Pipeline(segmenter, builder, publishers, self._service, self._statistics,
-                        lambda: self._settings.node, self._log, self.context.ok)
+                        lambda: self._settings.node, self._log, self.context.ok, identities)
 
     def _subscribe(self, pipeline: Pipeline) -> None:
         options = self._settings.node
@@ -290,7 +292,7 @@ class SegmentationNode(LifecycleNode):
         if self._pipeline is not None:
             segmenter = self._pipeline.segmenter
             values.update(device=segmenter.device, backend=segmenter.backend,
-                          depth=self._depth_use)
+                          depth=self._depth_use, **self._pipeline.identities.values())
             if self._depth_use == 'optional':
                 values['segmented_without_depth'] = statistics.without_depth
         drops = statistics.counts()

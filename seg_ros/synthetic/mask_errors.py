@@ -46,14 +46,15 @@ def _ragged(truth: Labels, rim_px: float, rng: Rng) -> Labels:
     """Read each pixel's label a little beside it, by a smooth random field."""
     shape = truth.shape[::-1]
     rows, columns = np.indices(truth.shape, dtype=np.float32)
+    places = []
     for axis in (rows, columns):
         grid = rng.standard_normal((max(shape[1] // 12, 2), max(shape[0] // 12, 2)))
-        axis += np.float32(rim_px) * cv2.resize(
-            grid.astype(np.float32), shape, interpolation=cv2.INTER_CUBIC)
+        field = cv2.resize(grid.astype(np.float32), shape, interpolation=cv2.INTER_CUBIC)
+        places.append(np.asarray(axis + np.float32(rim_px) * field, np.float32))
     # OpenCV moves no 32-bit integers; 16 bits hold all labels.
-    moved = cv2.remap(truth.astype(np.uint16), columns, rows, cv2.INTER_NEAREST,
-                      borderMode=cv2.BORDER_REPLICATE)
-    return moved.astype(np.int32)
+    ragged = cv2.remap(truth.astype(np.uint16), places[1], places[0], cv2.INTER_NEAREST,
+                       borderMode=cv2.BORDER_REPLICATE)
+    return ragged.astype(np.int32)
 
 
 def _merge(labels: Labels, number: int) -> None:
