@@ -66,9 +66,23 @@ def match(evidence: Evidence) -> Pairs:
     may be found again near where it was lost, or anywhere by its colours and size alone.
     """
     score = in_place_score(evidence)
-    pairs = assign(score, _LEAST_IN_PLACE)
+    pairs = _largest_pieces(assign(score, _LEAST_IN_PLACE), score, evidence.iou)
     again = found_again_score(evidence, *_left(score.shape, pairs))
     return pairs + assign(again, 0.0)
+
+
+def _largest_pieces(pairs: Pairs, score: Array, iou: Array) -> Pairs:
+    """Return the pairs with each track at the largest of its pieces that is no other track's."""
+    free = _left(score.shape, pairs)[1]
+    result = []
+    for track, row in pairs:
+        rival = np.where(free & np.isfinite(score[track]), iou[track], 0.0)
+        best = int(rival.argmax())
+        if rival[best] > iou[track, row]:
+            free[row], free[best] = True, False
+            row = best
+        result.append((track, row))
+    return result
 
 
 def in_place_score(evidence: Evidence) -> Array:
