@@ -65,8 +65,8 @@ class SequenceOptions:
     motion: float = 1.0
 
     def __post_init__(self) -> None:
-        if self.frames < 1 or self.changes < 0:
-            raise ValueError(f'frames starts at 1, changes at 0, got {self}')
+        if self.frames < 1:
+            raise ValueError(f'frames starts at 1, got {self}')
         for name in ('changes', 'swaps', 'arms'):
             count = getattr(self, name)
             if not 0 <= count < self.frames:

@@ -37,7 +37,7 @@ def ids_at(robot, stamp, *things):
 
 @pytest.fixture(scope='module')
 def node():
-    process = NodeProcess(method='blobs', max_frame_age=20.0, track_memory=2.0)
+    process = NodeProcess(method='blobs', tracking=True, max_frame_age=20.0, track_memory=2.0)
     yield process
     assert process.stop() == 0, process.log
 
