@@ -127,7 +127,8 @@ class Tracker:
         """
         given = {int(number): box for number, box in zip(tracked.ids, boxes, strict=True)
                  if box is not None}
-        steady = self._boxes.update(given, self.world_from_camera)
+        places = {one.number: one.point_world for one in self._tracks}
+        steady = self._boxes.update(given, self.world_from_camera, places)
         return [steady.get(int(number)) for number in tracked.ids]
 
     def _drop_old(self, now_ns: int) -> None:
