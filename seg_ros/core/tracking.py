@@ -28,6 +28,9 @@ LAST_ID = 65_535
 # A track that was seen in fewer frames is forgotten soon: a method's slip, more often than not.
 _SURE_VIEWS, _BRIEF_NS = 3, 0.5e9
 _MOMENT_NS = 0.3e9
+# With smoothing, an object seen for the first time takes no pixel that another one holds still:
+# pieces of one object and ghosts last a frame.
+_NEW_SHARE = np.float32(0.55)
 
 
 @dataclass(frozen=True)
@@ -90,7 +93,7 @@ class Tracker:
     ) -> Instances:
         """Return the objects of a frame under the ids of their tracks.
 
-        The rows are those of ``found`` that have pixels, then objects that were missed but are in
+        The rows are those of ``found`` that keep pixels, then objects that were missed but are in
         plain sight, if masks are smoothed. ``world_from_camera`` (4, 4) at the frame's stamp
         spares following the camera; ``stamp_ns`` stands for a frame's stamp that has none. A stamp
         before the last one starts anew. Raises ValueError for labels and a frame of different
@@ -198,6 +201,8 @@ class Tracker:
             before = None if one is None or one.missed else one.expected
             mask = mixed(before, found.labels, row + 1, (x1, y1, x2, y2), frame.depth, weight)
             if one is None:
+                if weight:
+                    mask = replace(mask, share=mask.share * _NEW_SHARE)
                 one = Track(
                     self._new_id(), now_ns, mask, places[row], back, features.centers_px[row],
                     float(features.areas_px[row]), float(features.sizes_m[row]),
@@ -240,10 +245,11 @@ class Tracker:
         labels = found.labels
         if self.options.mask_smoothing:
             labels = compose([one.mask for one in rows], frame.shape)
-        return replace(
+        tracked = replace(
             found, labels=labels, scores=np.array([one.score for one in rows], np.float32),
             class_ids=np.array([one.class_id() for one in rows], np.int32),
             ids=np.array([one.number for one in rows], np.int32))
+        return tracked[tracked.areas() > 0]
 
 
 def _checked_pose(pose: Array) -> Array:

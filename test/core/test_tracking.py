@@ -197,6 +197,26 @@ def test_smoothing_bridges_nothing_that_was_taken_away_or_is_hidden():
         assert ids_of(tracker, other, (1,), 4) == [1]
 
 
+def test_smoothing_keeps_an_object_whole_that_falls_to_pieces_for_a_frame():
+    tracker = Tracker(TrackingOptions(mask_smoothing=0.6))
+    for at in range(4):
+        ids_of(tracker, [RED], (1,), at)
+    frame, labels = see([RED], stamp_s=1 + 4 * FRAME_S)
+    columns = np.nonzero(labels)[1]
+    pieces = labels.copy()
+    pieces[:, int(columns.mean()) + 5:] *= 2
+    tracked = tracker.update(found(pieces, 2, 1), frame)
+    assert tracked.ids.tolist() == [1]
+    np.testing.assert_array_equal(tracked.id_image(), labels)
+
+
+def test_smoothing_shows_a_new_object_at_once():
+    tracker = Tracker(TrackingOptions(mask_smoothing=0.8))
+    ids_of(tracker, [RED], (1,), 0)
+    frame, labels = see([RED, BLUE], stamp_s=1 + FRAME_S)
+    np.testing.assert_array_equal(tracker.update(found(labels, 1, 2), frame).id_image(), labels)
+
+
 def test_smoothing_holds_a_rim_that_flickers_and_follows_the_camera():
     rng = np.random.default_rng(3)
     errors = {0.0: [], 0.6: []}
