@@ -198,7 +198,9 @@ class Tracker:
         for row in range(len(found)):
             one = old[owners[row]] if row in owners else None
             x1, y1, x2, y2 = boxes[row].tolist()
-            before = None if one is None or one.missed else one.expected
+            # The second view counts in full, for the first was held back.
+            is_new = one is None or one.missed or one.views < 2
+            before = None if one is None or is_new else one.expected
             mask = mixed(before, found.labels, row + 1, (x1, y1, x2, y2), frame.depth, weight)
             if one is None:
                 if weight:
