@@ -7,6 +7,7 @@ Overlap and boundary precision, recall and F, and the share of objects with F ab
 frame and as the plain mean over frames; --metrics coco|both tells box and mask AP, of classes if
 the data set and the results name some. Clean synthetic frames get a simulated camera by --sensor;
 --robustness scores them under one trouble after the other, --failures says what went wrong.
+--metrics tracking scores the ids over the frames of a sequence (seg_ros synthesize --sequence).
 
 Of --method semantic: pixel accuracy, mean accuracy, mean IU, frequency weighted IU, and the table
 of classes, against NAME-classes.png with classes.json or a folder as PASCAL VOC's; where there are
@@ -42,19 +43,23 @@ _COLUMNS = ('P', 'R', 'F', 'bP', 'bR', 'bF', 'F>.75')
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the command's arguments."""
     from seg_ros.cli._method import add_method_arguments
+    from seg_ros.cli._tracking import add_scoring_arguments
 
     parser.formatter_class = argparse.RawDescriptionHelpFormatter
     parser.add_argument('folder', type=Path, metavar='FOLDER',
                         help='folder of frames with NAME-labels.png as ground truth, or a COCO '
                              'JSON file of instances')
-    parser.add_argument('--metrics', choices=('unseen', 'coco', 'both'), default='unseen',
-                        help='unseen: overlap and boundary (default); coco: box and mask AP')
+    parser.add_argument('--metrics', choices=('unseen', 'coco', 'both', 'tracking'),
+                        default='unseen',
+                        help='unseen: overlap and boundary (default); coco: box and mask AP; '
+                             'tracking: IDF1, MOTA and id switches of a sequence')
     parser.add_argument('--json', type=Path, metavar='FILE', help='write everything to a file')
     parser.add_argument(
         '--predictions', type=Path, metavar='DIR',
         help='score the NAME-labels.png of this folder (and for COCO its objects.json) instead '
              'of running a method',
     )  # fmt: skip
+    add_scoring_arguments(parser)
     _add_class_arguments(parser)
     _add_camera_arguments(parser)
     group = parser.add_argument_group('reports')
@@ -106,6 +111,10 @@ def run(args: argparse.Namespace) -> int:
 
         return score_true_masks(args)
     _refuse_contradictions(args)
+    if args.metrics == 'tracking':
+        from seg_ros.cli._tracking import score_tracking
+
+        return score_tracking(args)
     if method_named(args.method).result == 'semantic':
         from seg_ros.cli._semantic_scores import score_classes
 

@@ -15,6 +15,7 @@ from seg_ros.bags.writer import STORAGES
 if TYPE_CHECKING:
     from seg_ros.cli._inputs import FrameSource, NamedFrame
     from seg_ros.cli._results import ResultWriter
+    from seg_ros.core.tracking import Tracker
     from seg_ros.nodes.process import StopSignal
     from seg_ros.segmenters import Segmenter
 
@@ -25,8 +26,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the command's arguments."""
     from seg_ros.cli._inputs import add_input_arguments
     from seg_ros.cli._method import add_method_arguments
+    from seg_ros.cli._tracking import add_tracker_arguments
 
     add_input_arguments(parser)
+    group = parser.add_argument_group('tracking')
+    group.add_argument('--track', action='store_true',
+                       help='let objects keep their ids over the frames, taken in order')
+    add_tracker_arguments(group)
     parser.add_argument(
         '--output', type=Path, required=True, metavar='OUT',
         help='folder for NAME-labels.png, NAME-overlay.png and objects.json (of classes '
@@ -69,16 +75,19 @@ def run(args: argparse.Namespace) -> int:
     from seg_ros.cli._inputs import open_input
     from seg_ros.cli._method import load_segmenter
     from seg_ros.cli._results import open_results
+    from seg_ros.cli._tracking import tracker_of
     from seg_ros.nodes.process import stop_signal
 
     assign_marks(args)
     with open_input(args) as source:
         segmenter = load_segmenter(args)
+        tracker = tracker_of(args) if args.track else None
         writer = open_results(args.output, args.method, args.storage,
                               None if args.results_only else source)
         try:
             with stop_signal() as stop:
-                done, failed = segment_all(source, segmenter, writer, stop, quiet=args.quiet)
+                done, failed = segment_all(source, segmenter, writer, stop, quiet=args.quiet,
+                                           tracker=tracker)
         finally:
             writer.close()
         print(f'{done} of {len(source)} frames segmented into {args.output}')
@@ -92,6 +101,7 @@ def segment_all(
     stop: StopSignal,
     *,
     quiet: bool = False,
+    tracker: Tracker | None = None,
 ) -> tuple[int, int]:
     """Segment and write frames to the end or the signal, which ends it after a whole frame.
 
@@ -105,7 +115,7 @@ def segment_all(
         if stop.is_set:
             break
         try:
-            text = _segment_one(named, segmenter, writer)
+            text = _segment_one(named, segmenter, writer, tracker)
         except ValueError as error:
             failed += 1
             print(f'{named.name}: {error}', file=sys.stderr)
@@ -116,13 +126,19 @@ def segment_all(
     return done, failed
 
 
-def _segment_one(named: NamedFrame, segmenter: Segmenter, writer: ResultWriter) -> str:
+def _segment_one(
+    named: NamedFrame, segmenter: Segmenter, writer: ResultWriter, tracker: Tracker | None
+) -> str:
     from seg_ros.cli._method import timed_segment
+    from seg_ros.cli._tracking import instances
     from seg_ros.core.results import Instances
 
     if named.frame is None:
         raise ValueError(named.error)
     result, seconds = timed_segment(segmenter, named.frame)
+    if tracker is not None:
+        stamp_ns = named.frame.stamp_ns or named.log_time_ns
+        result = tracker.update(instances(result), named.frame, stamp_ns=stamp_ns)
     writer.write(named, named.frame, result)
     count = f'{len(result)} objects, ' if isinstance(result, Instances) else ''
     return f'{named.name}: {count}{1e3 * seconds:.0f} ms'

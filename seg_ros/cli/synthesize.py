@@ -64,6 +64,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         '--changes', type=int, default=4, metavar='N',
         help='things put in and taken out in a sequence, in turn (default 4)',
     )  # fmt: skip
+    parser.add_argument('--swaps', type=int, default=0, metavar='N',
+                        help='how often two things exchange places in a sequence (default 0)')
+    parser.add_argument('--arms', type=int, default=0, metavar='N',
+                        help='how often an arm passes before the camera (default 0)')
+    parser.add_argument('--still', action='store_true', help='the camera of a sequence stands')
 
 
 def run(args: argparse.Namespace) -> int:
@@ -146,7 +151,8 @@ def _write_sequences(args: argparse.Namespace) -> list[Path]:
     from seg_ros.synthetic.changing import SequenceOptions, sequence_folders, write_sequence
 
     options = SequenceOptions(
-        args.sequence, args.changes, args.seed, args.width, args.height, _physics(args.physics))
+        args.sequence, args.changes, args.seed, args.width, args.height, _physics(args.physics),
+        swaps=args.swaps, arms=args.arms, motion=0.0 if args.still else 1.0)
     jobs = sequence_folders(args.output, args.sequences, options)
     with tqdm(total=args.sequence * len(jobs), unit='frame') as bar:
         for folder, chosen in jobs:

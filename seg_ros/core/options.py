@@ -109,6 +109,12 @@ def option(
     return dataclasses.field(default=default, metadata=spec)
 
 
+def borrowed(other: type[Options], name: str) -> Any:
+    """Declare a field that is the same option as one of another class."""
+    spec = next(field for field in dataclasses.fields(other) if field.name == name)
+    return dataclasses.field(default=spec.default, metadata=spec.metadata)
+
+
 @dataclass(frozen=True)
 class Options:
     """Base of a method's options: a frozen dataclass whose fields are made by ``option``.

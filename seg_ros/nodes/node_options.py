@@ -7,7 +7,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from seg_ros.core.options import OptionSpec, option
+from seg_ros.core.options import OptionSpec, borrowed, option
+from seg_ros.core.tracking import TrackingOptions
 from seg_ros.nodes.space_options import SpaceOptions
 from seg_ros.segmenters import DEFAULT_METHOD
 
@@ -65,6 +66,11 @@ class NodeOptions(SpaceOptions):
     label_encoding: str = option(
         'auto', 'Encoding of ~/label: auto is mono16 for objects, mono8 for classes',
         choices=('auto', *LABEL_ENCODINGS), live=False)
+    tracking: bool = option(
+        True, 'Whether objects keep their ids, and boxes stand still, over frames; false: ids are '
+        '1, 2, ... anew in every frame', live=False)
+    track_memory: float = borrowed(TrackingOptions, 'track_memory')
+    mask_smoothing: float = borrowed(TrackingOptions, 'mask_smoothing')
     mask_id: int = option(
         0, 'Object id (or class) that ~/mask shows; 0 shows all', minimum=0, maximum=65535)
     organized: bool = option(

@@ -75,6 +75,7 @@ class Pipeline:
         settings: Callable[[], NodeOptions],
         log: Log,
         is_alive: Callable[[], bool] = lambda: True,
+        identities: Identities | None = None,
         open_transforms: Callable[[], FrameTransforms] = lambda: NoTransforms('TF is not used'),
     ) -> None:
         self.segmenter = segmenter
@@ -88,7 +89,7 @@ class Pipeline:
         self._is_alive = is_alive
         self.space = Space(open_transforms, self._warned)
         self.space.use(settings())
-        self._identities: Identities = PerFrame()
+        self.identities: Identities = PerFrame() if identities is None else identities
         self._publishing = threading.RLock()
         self._running = False
         self._epoch = 0
@@ -161,7 +162,7 @@ class Pipeline:
         """Forget which object has which id; return what that did."""
         with self._publishing:
             self._last = None
-            return self._identities.reset()
+            return self.identities.reset()
 
     def clock_jumped(self) -> None:
         """Forget frames and tracks of the time before."""
@@ -243,8 +244,9 @@ class Pipeline:
         placement = self.space.placement(prepared, settings, pair.arrival_s)
         if isinstance(found, Instances):
             with self._publishing:
-                found = self._identities.update(found, prepared.frame)
-        return Result(prepared, found, placement)
+                self.identities.use(settings)
+                found = self.identities.update(found, prepared.frame)
+        return Result(prepared, found, placement, self.identities.steady)
 
     def _found(
         self, prepared: Prepared, settings: NodeOptions

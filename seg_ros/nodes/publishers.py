@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any
@@ -54,6 +55,7 @@ class Result:
     prepared: Prepared
     found: Instances | SemanticMap
     placed: Placement | None = None
+    steady: Callable[[Instances, list[OrientedBox | None]], list[OrientedBox | None]] | None = None
 
     @property
     def header(self) -> Header:
@@ -92,11 +94,16 @@ class Result:
 
     @cached_property
     def boxes(self) -> list[OrientedBox | None]:
-        """Return each object's oriented box in the outputs' frame, None where it has none."""
+        """Return each object's oriented box in the outputs' frame, None where it has none.
+
+        Those of tracked objects are steady.
+        """
         if not self.has_space:
             return [None] * len(self.instances)
         planes = [one.plane for one in self.supports]
         boxes = object_boxes(self.prepared.frame, self.instances, planes)
+        if self.steady is not None:
+            boxes = self.steady(self.instances, boxes)
         move = self.placement.transform
         return boxes if move is None else [box and move.box(box) for box in boxes]
 

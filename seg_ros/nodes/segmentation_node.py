@@ -23,6 +23,7 @@ from seg_ros.nodes.camera_info import is_rectified_topic
 from seg_ros.nodes.diagnostics import array_message, status_message
 from seg_ros.nodes.frames import FrameBuilder
 from seg_ros.nodes.health import InputHealth
+from seg_ros.nodes.identities import identities_of
 from seg_ros.nodes.inputs import Input
 from seg_ros.nodes.optional_depth import DepthUse, depth_use
 from seg_ros.nodes.parameters import NodeParameters
@@ -160,6 +161,7 @@ class SegmentationNode(LifecycleNode):
 
     def _pipeline_of(self, segmenter: SharedSegmenter) -> Pipeline:
         options = self._settings.node
+        identities = identities_of(options, method_named(options.method).result)
         topic = self.resolve_topic_name(COLOR)
         rectified = options.input_geometry == 'rectified' or (
             options.input_geometry == 'auto' and is_rectified_topic(topic))
@@ -171,7 +173,7 @@ class SegmentationNode(LifecycleNode):
             f'{options.method} on {segmenter.device} by {segmenter.backend}, images of {topic} '
             f'taken for {"rectified" if rectified else "raw"}, depth {use}')
         return Pipeline(segmenter, builder, publishers, self._service, self._statistics,
-                        lambda: self._settings.node, self._log, self.context.ok,
+                        lambda: self._settings.node, self._log, self.context.ok, identities,
                         lambda: open_transforms(self))
 
     def _subscribe(self, pipeline: Pipeline) -> None:
@@ -317,7 +319,7 @@ class SegmentationNode(LifecycleNode):
                           camera_info_changes=builder.camera_info_changes,
                           model_users=segmenter.model.users,
                           model_rebuilds=segmenter.model.rebuilds)
-            values.update(self._pipeline.space.values())
+            values.update({**self._pipeline.space.values(), **self._pipeline.identities.values()})
             if self._depth_use == 'optional':
                 values['segmented_without_depth'] = statistics.without_depth
         drops = statistics.counts()

@@ -127,9 +127,9 @@ def test_commands_import_ros_and_heavy_packages_where_they_use_them():
     assert found == []
 
 
-def test_core_needs_numpy_and_opencv_only():
+def test_core_needs_numpy_opencv_and_scipy_only():
     tops = {top for path in MODULES if room_of(path) == 'core' for top in tops_of(path)}
-    assert tops - {'seg_ros', *sys.stdlib_module_names} == {'numpy', 'cv2'}
+    assert tops - {'seg_ros', *sys.stdlib_module_names} == {'numpy', 'cv2', 'scipy'}
 
 
 @pytest.mark.parametrize(('code', 'names'), [

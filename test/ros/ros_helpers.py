@@ -69,12 +69,15 @@ def environment() -> dict[str, str]:
 
 
 class NodeProcess:
-    """Run a node in a process of its own and end it by its id."""
+    """Run a node in a process of its own and end it by its id.
+
+    Tracking is off unless it is asked for: tests of single frames expect the method's own ids.
+    """
 
     def __init__(self, *arguments: str, name: str = 'blobs',
                  program=(str(HERE / 'trivial_methods.py'),), **parameters) -> None:
         given: list[str] = []
-        for key, value in parameters.items():
+        for key, value in {'tracking': False, **parameters}.items():
             text = str(value).lower() if isinstance(value, bool) else value
             given += ['-p', f'{key}:={text}']
         self.name = name

@@ -4,6 +4,7 @@
 """Sequences with things put in and taken out: ids, events, records, repetition, resumption."""
 
 import json
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -108,8 +109,60 @@ def test_several_sequences_have_folders_and_seeds_of_their_own(tmp_path):
     assert sequence_folders(tmp_path, 1, OPTIONS) == [(tmp_path, OPTIONS)]
 
 
+CROWDED = replace(OPTIONS, frames=12, changes=0, swaps=1, arms=1, arm_frames=6, seed=3)
+
+
+@pytest.fixture(scope='module')
+def crowded():
+    sequence = ChangingSequence(CROWDED)
+    masks, frames = [], []
+    for step in sequence:
+        frames.append(step)
+        masks.append(sequence.arm_mask.copy())
+    return frames, masks, sequence.record()
+
+
+def test_an_arm_comes_and_goes_and_is_background_before_all_objects(crowded):
+    frames, masks, record = crowded
+    seen = [index for index, mask in enumerate(masks) if mask.any()]
+    assert seen and set(seen) <= set(range(3, 10)) and 6 in seen
+    assert [entry['arm'] for entry in record['frames']] == [mask.any() for mask in masks]
+    frame, labels, _ = frames[6]
+    assert (labels[masks[6]] == 0).all()
+    assert labels.max() < 100
+    assert np.nanmedian(frame.depth[masks[6]]) < 0.55 < np.nanmedian(frame.depth[~masks[6]])
+
+
+def test_things_that_are_swapped_stand_where_the_other_stood(crowded):
+    frames, _, record = crowded
+    event, = record['events']
+    assert (event['kind'], event['frame']) == ('swapped', 6)
+    stage = ChangingSequence(CROWDED).stage
+    before = {label: one.points().mean(axis=0) for label, one in stage.present.items()}
+    stage.swap(6, np.random.default_rng(0))
+    a, b = stage.events[0].label, stage.events[0].other
+    after = {label: one.points().mean(axis=0) for label, one in stage.present.items()}
+    np.testing.assert_allclose(after[a][:2], before[b][:2], atol=1e-9)
+    np.testing.assert_allclose(after[b][:2], before[a][:2], atol=1e-9)
+    assert all((after[label] == before[label]).all() for label in before if label not in (a, b))
+
+
+def test_the_arm_is_written_as_what_is_not_scored(tmp_path, crowded):
+    write_sequence(tmp_path, CROWDED)
+    written = {path.name[:6] for path in tmp_path.glob('*-ignore.png')}
+    assert written == {f'{index:06d}' for index, mask in enumerate(crowded[1]) if mask.any()}
+    np.testing.assert_array_equal(read_labels(tmp_path / '000006-ignore.png') > 0, crowded[1][6])
+
+
+def test_a_still_camera_stands_still():
+    poses = [pose.matrix() for _, _, pose in ChangingSequence(replace(OPTIONS, motion=0.0))]
+    assert all((pose == poses[0]).all() for pose in poses)
+
+
 @pytest.mark.parametrize(('values', 'message'), [
-    ({'frames': 0}, 'frames starts at 1'), ({'changes': -1}, 'changes at 0'),
+    ({'swaps': -1}, 'swaps starts at 0'), ({'frames': 3, 'changes': 0, 'arms': 3}, '3 arms need'),
+    ({'motion': 2.0}, 'motion is 0 to 1'), ({'arm_frames': 0}, 'arm_frames starts at 1'),
+    ({'frames': 0}, 'frames starts at 1'), ({'changes': -1}, 'changes starts at 0'),
     ({'frames': 3, 'changes': 3}, '3 changes need at least 4 frames')])
 def test_bad_options_are_named(values, message):
     with pytest.raises(ValueError, match=message):
