@@ -14,7 +14,7 @@ PYTHON ?= python3
 VENV ?= .venv
 TORCH ?= torch torchvision
 ROS_WHEELS ?= ros-rclpy ros-rmw-fastrtps-cpp ros-common-interfaces ros-wheels-bootstrapper
-EXTRAS ?= bags,demo,onnx,openvino,synth,test
+EXTRAS ?= bags,crf,demo,onnx,openvino,synth,test
 INPUT ?=
 ARGS ?=
 

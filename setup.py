@@ -26,6 +26,7 @@ REQUIRED = [
 ]
 EXTRAS = {
     'bags': ['rosbags>=0.10'],
+    'crf': ['numba>=0.59'],
     'coco': ['pycocotools>=2.0.6'],
     'demo': ['imgviz>=1.7', 'numba>=0.59', 'rosbags>=0.10'],
     'onnx': ['onnx>=1.15', 'onnxruntime>=1.17', 'onnxscript>=0.1'],
