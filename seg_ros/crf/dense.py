@@ -14,7 +14,7 @@ import os
 import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import lru_cache, partial
 from importlib.util import find_spec
 from typing import Any
 
@@ -57,10 +57,10 @@ class DenseResult:
 class DenseCrf:
     """Join all pixels of an image by kernels.
 
-    ``kernels`` see ``seg_ros.crf.kernels``; ``compatibility`` mu (L, L) is the cost of label pairs,
+    ``kernels`` see ``seg_ros.crf.kernels``; ``compatibility`` mu (L, L) is what label pairs cost,
     None is Potts', 1 where labels differ; a matrix that is not symmetric is symmetrised with a
-    warning. ``iterations`` of the mean field at most; it stops where the mean KL between two falls
-    below ``tolerance``, 0: never. ``backend`` numba or numpy, auto: numba where it is
+    warning. ``iterations`` of the mean field at most; it stops where the mean KL between two
+    falls below ``tolerance``, 0: never. ``backend`` numba or numpy, auto: numba where it is
     installed. ``threads`` 0: as many as cores, up to 4. ValueError for other values.
     """
 
@@ -138,7 +138,7 @@ class DenseCrf:
         order = pixel_order(guide.shape)
         team = dense_numba.Team(self.threads)
         try:
-            features = team.run([lambda kernel=kernel: _ordered(kernel.features(guide), order)
+            features = team.run([partial(_ordered, kernel, guide, order)
                                  for kernel in self.kernels])
             joined = dense_numba.build_joined(
                 features, [kernel.normalization for kernel in self.kernels], team)
@@ -225,9 +225,9 @@ def pixel_order(shape: tuple[int, int]) -> npt.NDArray[np.uint32]:
 
 
 def _ordered(
-    features: npt.NDArray[np.float32], order: npt.NDArray[np.uint32]
+    kernel: Kernel, guide: Guide, order: npt.NDArray[np.uint32]
 ) -> npt.NDArray[np.float32]:
-    return np.ascontiguousarray(np.take(features, order, axis=1))
+    return np.ascontiguousarray(np.take(kernel.features(guide), order, axis=1))
 
 
 def _weights(kernel: Kernel, labels: int) -> npt.NDArray[np.float32]:

@@ -48,7 +48,7 @@ class FieldResult:
 
 def converged(change: float, tolerance: float) -> bool:
     """Return whether the mean KL between iterations fell below the tolerance, 0: never."""
-    return 0 < tolerance and change < tolerance
+    return tolerance > 0 and change < tolerance
 
 
 def scales_of(kind: str, norm: F32) -> tuple[F32, F32]:
@@ -101,13 +101,11 @@ def mean_field(
     """Return the mean field of costs (N, L) after at most these iterations."""
     field = softmax(-costs)
     change, done = np.inf, 0
-    for done in range(1, iterations + 1):
-        before = field
+    while done < iterations and not converged(change, tolerance):
+        before, done = field, done + 1
         field = softmax(messages_of(field, filters, mixes) - costs)
         if tolerance > 0:
             change = mean_divergence(field, before)
-            if converged(change, tolerance):
-                break
     return FieldResult(field, done, change)
 
 

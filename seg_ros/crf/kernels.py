@@ -135,7 +135,7 @@ class FeatureKernel:
     def __post_init__(self) -> None:
         if self.values.ndim != 2 or self.values.shape[0] < 1:
             raise ValueError(
-                f'features have the shape {self.values.shape}, (d, pixels) with d >= 1 is accepted')
+                f'features have the shape {self.values.shape}: (d, pixels), d >= 1, is accepted')
         if not np.isfinite(self.values).all():
             raise ValueError('features hold NaN or infinity: finite numbers are accepted')
         _check(self)

@@ -60,7 +60,7 @@ def blur_factor(features: int) -> float:
 class Lattice:
     """Hold the lattice of N points with d features, and filter by it.
 
-    ``index`` (N, d + 1) unsigned, vertices from 1 to M; ``weight`` (N, d + 1) float32, barycentric;
+    ``index`` (N, d + 1) unsigned, vertices from 1 to M; ``weight`` (N, d + 1), barycentric;
     ``neighbours`` (d + 1, M + 1, 2): the vertices one step to either side, 0 for none.
     """
 
@@ -143,7 +143,7 @@ def _embedded(features: Planes) -> tuple[Planes, npt.NDArray[np.int64], Planes]:
     rounded = np.floor(elevated / np.float32(d + 1) + np.float32(0.5))
     excess = rounded.sum(axis=0).astype(np.int64)
     rounded *= d + 1
-    # stable: of equal distances the coordinate that comes first ranks first, as in the compiled one
+    # stable: of equal distances the first coordinate ranks first, as in the compiled form
     order = np.argsort(-(elevated - rounded), axis=0, kind='stable')
     rank = np.empty((d + 1, points), np.int64)
     np.put_along_axis(rank, order, np.arange(d + 1)[:, None], axis=0)

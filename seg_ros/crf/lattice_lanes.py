@@ -37,6 +37,8 @@ class LanesType(types.Type):  # type: ignore[misc]
 
 
 lanes = LanesType()
+# Untyped: its functions are called without the first parameter that they are declared with.
+_inlined: Any = intrinsic
 
 
 @register_model(LanesType)
@@ -88,7 +90,7 @@ def _arithmetic(count: int, made: Callable[..., Any]) -> Any:
     return lanes(*[lanes] * count), generate
 
 
-@intrinsic  # type: ignore[untyped-decorator]
+@_inlined
 def load(typing: Any, array: Any, offset: Any) -> Any:
     """Return the eight numbers from ``offset`` (uint64) on of a contiguous float32 array."""
     def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
@@ -99,7 +101,7 @@ def load(typing: Any, array: Any, offset: Any) -> Any:
     return lanes(array, types.uint64), generate
 
 
-@intrinsic  # type: ignore[untyped-decorator]
+@_inlined
 def store(typing: Any, array: Any, offset: Any, value: Any) -> Any:
     """Write eight numbers from ``offset`` (uint64) on of a contiguous float32 array."""
     def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
@@ -110,7 +112,7 @@ def store(typing: Any, array: Any, offset: Any, value: Any) -> Any:
     return types.void(array, types.uint64, lanes), generate
 
 
-@intrinsic  # type: ignore[untyped-decorator]
+@_inlined
 def spread(typing: Any, value: Any) -> Any:
     """Return a float32 in every lane."""
     def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
@@ -121,56 +123,56 @@ def spread(typing: Any, value: Any) -> Any:
     return lanes(types.float32), generate
 
 
-@intrinsic  # type: ignore[untyped-decorator]
+@_inlined
 def fused(typing: Any, a: Any, b: Any, c: Any) -> Any:
     """Return a * b + c, rounded once where the machine can."""
     return _arithmetic(3, _fused)
 
 
-@intrinsic  # type: ignore[untyped-decorator]
+@_inlined
 def plus(typing: Any, a: Any, b: Any) -> Any:
     """Return a + b."""
     return _arithmetic(2, lambda builder, a, b: builder.fadd(a, b))
 
 
-@intrinsic  # type: ignore[untyped-decorator]
+@_inlined
 def minus(typing: Any, a: Any, b: Any) -> Any:
     """Return a - b."""
     return _arithmetic(2, lambda builder, a, b: builder.fsub(a, b))
 
 
-@intrinsic  # type: ignore[untyped-decorator]
+@_inlined
 def times(typing: Any, a: Any, b: Any) -> Any:
     """Return a * b."""
     return _arithmetic(2, lambda builder, a, b: builder.fmul(a, b))
 
 
-@intrinsic  # type: ignore[untyped-decorator]
+@_inlined
 def higher(typing: Any, a: Any, b: Any) -> Any:
     """Return the higher of a and b, lane by lane."""
     return _arithmetic(2, _highest)
 
 
-@intrinsic  # type: ignore[untyped-decorator]
+@_inlined
 def highest(typing: Any, value: Any) -> Any:
     """Return the highest of the lanes in every lane."""
     return _arithmetic(1, lambda builder, value: _folded(
         builder, value, lambda a, b: _highest(builder, a, b)))
 
 
-@intrinsic  # type: ignore[untyped-decorator]
+@_inlined
 def total(typing: Any, value: Any) -> Any:
     """Return the sum of the lanes in every lane."""
     return _arithmetic(1, lambda builder, value: _folded(builder, value, builder.fadd))
 
 
-@intrinsic  # type: ignore[untyped-decorator]
+@_inlined
 def inverse(typing: Any, value: Any) -> Any:
     """Return 1 / value."""
     return _arithmetic(1, lambda builder, value: builder.fdiv(_constant(1), value))
 
 
-@intrinsic  # type: ignore[untyped-decorator]
+@_inlined
 def exponential(typing: Any, value: Any) -> Any:
     """Return exp of values up to 0, relative error 2e-7; below -60 that of -60."""
     return _arithmetic(1, _exponential)

@@ -231,8 +231,8 @@ def norm_of(
 def place_and_scale(
     index: U32, weight: F32, columns: tuple[int, int], offset: np.uint32, scale: F32
 ) -> None:
-    """Add the offset to some columns of index and multiply those of weight by scale (N,)."""
+    """Multiply some columns of weight by scale (N,), and those of index, plus offset, by eight."""
     for p in range(len(index)):
         for c in range(columns[0], columns[1]):
-            index[p, c] += offset
+            index[p, c] = (index[p, c] + offset) * np.uint32(8)
             weight[p, c] *= scale[p]
