@@ -206,20 +206,27 @@ def _splat(
 
 
 @njit(**COMPILED)
-def _softmax(tile: F32, width: np.uint64, pixels: int) -> None:
+def _softmax(tile: F32, width: np.uint64, pixels: int, rows: F32) -> None:
+    """Take the softmax of each pixel of the tile.
+
+    In three loops over pixels, ``rows`` (pixels * 8,) between them: within one pixel every step
+    waits for the one before, so that a single loop would keep the machine waiting.
+    """
     for p in range(U(0), U(pixels)):
-        start, stop = U(p) * width, (U(p) + U(1)) * width
-        top = load(tile, start)
-        for at in range(start + EIGHT, stop, EIGHT):
+        top = load(tile, U(p) * width)
+        for at in range(U(p) * width + EIGHT, (U(p) + U(1)) * width, EIGHT):
             top = higher(top, load(tile, U(at)))
-        top = highest(top)
-        summed = spread(np.float32(0))
-        for at in range(start, stop, EIGHT):
+        store(rows, U(p) * EIGHT, highest(top))
+    for p in range(U(0), U(pixels)):
+        top, summed = load(rows, U(p) * EIGHT), spread(np.float32(0))
+        for at in range(U(p) * width, (U(p) + U(1)) * width, EIGHT):
             value = exponential(minus(load(tile, U(at)), top))
             store(tile, U(at), value)
             summed = plus(summed, value)
-        scale = inverse(total(summed))
-        for at in range(start, stop, EIGHT):
+        store(rows, U(p) * EIGHT, summed)
+    for p in range(U(0), U(pixels)):
+        scale = inverse(total(load(rows, U(p) * EIGHT)))
+        for at in range(U(p) * width, (U(p) + U(1)) * width, EIGHT):
             store(tile, U(at), times(scale, load(tile, U(at))))
 
 
@@ -257,6 +264,7 @@ def pass_pixels(
     labels, vertices, corners = U(sizes[0]), U(sizes[1]), U(sizes[2])
     width = (labels + U(7)) // EIGHT * EIGHT
     tile = np.empty(U(PIXELS) * width, np.float32)
+    room = np.empty(U(PIXELS) * EIGHT, np.float32)
     change = 0.0
     for start in range(part[0], part[1], PIXELS):
         pixels = (start, min(PIXELS, part[1] - start))
@@ -264,7 +272,7 @@ def pass_pixels(
         _read(costs, rows, tile, labels, width)
         if messages:
             _slice(tile, width, pixels, index, weights[1], values, vertices, corners)
-        _softmax(tile, width, pixels[1])
+        _softmax(tile, width, pixels[1], room)
         if compares:
             change += _change(tile, rows, out, labels, width)
         if writes:

@@ -22,7 +22,8 @@ def compiled_lattice(features):
 
 
 @settings(max_examples=30, deadline=None)
-@given(st.sampled_from([1, 2, 5, 6]), st.integers(1, 300), st.floats(0.1, 30), st.integers(0, 2**32 - 1))
+@given(st.sampled_from([1, 2, 5, 6]), st.integers(1, 300), st.floats(0.1, 30),
+       st.integers(0, 2**32 - 1))
 def test_the_compiled_lattice_is_that_of_numpy(d, points, spread, seed):
     rng = np.random.default_rng(seed)
     features = (rng.standard_normal((d, points)) * spread).astype(np.float32)
