@@ -79,7 +79,7 @@ class DenseCrf:
         self.compatibility = _symmetric(compatibility)
         self.iterations, self.tolerance = iterations, tolerance
         self.backend = chosen_backend(backend)
-        self.threads = threads or min(_cores(), MOST_THREADS)
+        self.threads = threads or default_threads()
 
     def infer(
         self, costs: npt.NDArray[np.floating], color: npt.NDArray[np.generic] | None = None,
@@ -96,13 +96,10 @@ class DenseCrf:
         costs = checked_costs(costs)
         rows, columns, labels = costs.shape
         guide = Guide((rows, columns), color, depth_m, normals)
-        flat = costs.reshape(-1, labels)
-        if self.backend == 'numba':
-            found = self._compiled(flat, guide)
-        else:
-            found = dense_field.mean_field(
-                flat, self._filters(guide), self._mixes(labels), iterations=self.iterations,
-                tolerance=self.tolerance)
+        found = run_field(
+            costs.reshape(-1, labels), guide, self.kernels, self._mixes(labels),
+            iterations=self.iterations, tolerance=self.tolerance, backend=self.backend,
+            threads=self.threads)
         return DenseResult(
             found.probabilities.reshape(costs.shape), found.iterations,
             dense_field.converged(found.change, self.tolerance), found.change)
@@ -125,29 +122,7 @@ class DenseCrf:
         labels = costs.shape[2]
         return dense_field.free_energy(
             costs.reshape(-1, labels), probabilities.reshape(-1, labels).astype(np.float32),
-            self._filters(guide), self._mixes(labels))
-
-    def _filters(self, guide: Guide) -> list[Filter]:
-        return [Filter(build_lattice(kernel.features(guide)), kernel.normalization)
-                for kernel in self.kernels]
-
-    def _compiled(self, costs: Costs, guide: Guide) -> dense_field.FieldResult:
-        from seg_ros.crf import dense_numba
-
-        mixes = self._mixes(costs.shape[1])
-        order = pixel_order(guide.shape)
-        team = dense_numba.Team(self.threads)
-        try:
-            features = team.run([partial(_ordered, kernel, guide, order)
-                                 for kernel in self.kernels])
-            joined = dense_numba.build_joined(
-                features, [kernel.normalization for kernel in self.kernels], team)
-            del features
-            return dense_numba.mean_field(
-                costs, joined, mixes, order, team, iterations=self.iterations,
-                tolerance=self.tolerance)
-        finally:
-            team.close()
+            _filters(guide, self.kernels), self._mixes(labels))
 
     def _mixes(self, labels: int) -> list[Mix]:
         """Return what becomes of each kernel's filtered labels; ValueError for another L."""
@@ -156,6 +131,34 @@ class DenseCrf:
             raise ValueError(f'compatibility is of {len(matrix)} labels, the costs of {labels}')
         return [Mix(_weights(kernel, labels), None if matrix is None else -matrix)
                 for kernel in self.kernels]
+
+
+def run_field(
+    costs: Costs, guide: Guide, kernels: Sequence[Kernel], mixes: Sequence[Mix], *,
+    iterations: int, tolerance: float = 0.0, backend: str = 'auto', threads: int = 0,
+) -> dense_field.FieldResult:
+    """Return the mean field of costs (N, L) under any mixes of labels; nothing is checked."""
+    if chosen_backend(backend) == 'numpy':
+        return dense_field.mean_field(
+            costs, _filters(guide, kernels), mixes, iterations=iterations, tolerance=tolerance)
+    from seg_ros.crf import dense_numba
+
+    order = pixel_order(guide.shape)
+    team = dense_numba.Team(threads or default_threads())
+    try:
+        features = team.run([partial(_ordered, kernel, guide, order) for kernel in kernels])
+        joined = dense_numba.build_joined(
+            features, [kernel.normalization for kernel in kernels], team)
+        del features
+        return dense_numba.mean_field(
+            costs, joined, mixes, order, team, iterations=iterations, tolerance=tolerance)
+    finally:
+        team.close()
+
+
+def _filters(guide: Guide, kernels: Sequence[Kernel]) -> list[Filter]:
+    return [Filter(build_lattice(kernel.features(guide)), kernel.normalization)
+            for kernel in kernels]
 
 
 def costs_of_probabilities(
@@ -251,6 +254,7 @@ def _symmetric(compatibility: npt.ArrayLike | None) -> npt.NDArray[np.float32] |
     return matrix
 
 
-def _cores() -> int:
+def default_threads() -> int:
+    """Return the number of cores that this process may use, 4 at most."""
     affinity = getattr(os, 'sched_getaffinity', None)
-    return len(affinity(0)) if affinity else os.cpu_count() or 1
+    return min(len(affinity(0)) if affinity else os.cpu_count() or 1, MOST_THREADS)

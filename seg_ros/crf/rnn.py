@@ -15,6 +15,8 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from seg_ros.crf.dense import chosen_backend, run_field
+from seg_ros.crf.dense_field import Mix
 from seg_ros.crf.kernels import Bilateral, Gaussian, Guide
 from seg_ros.crf.torch_dense import mean_field, torch_filters
 
@@ -24,7 +26,8 @@ class CrfRnn(nn.Module):
 
     Learned are the weights of both kernels, one a label, and the compatibility (L, L), which need
     not be symmetric. Widths are those of the paper: 3 pixels; 160 pixels and 3 of 255. The
-    number of iterations is 5 in training and 10 else, as there.
+    number of iterations is 5 in training and 10 else, as there. On the CPU and without gradients
+    the compiled mean field runs, where numba is installed.
     """
 
     def __init__(
@@ -60,12 +63,25 @@ class CrfRnn(nn.Module):
     def _one(self, logits: Tensor, color: Tensor) -> Tensor:
         labels, height, width = logits.shape
         image = color.detach().permute(1, 2, 0).float().cpu().numpy()
-        filters = torch_filters(
-            Guide((height, width), np.ascontiguousarray(image)), self.kernels, logits.device)
+        guide = Guide((height, width), np.ascontiguousarray(image))
+        iterations = self.training_iterations if self.training else self.iterations
         # the sums of a mean field lose too much in half precision
         costs = -logits.reshape(labels, -1).T
         costs = costs if costs.dtype == torch.float64 else costs.float()
-        found = mean_field(
-            costs, filters, (self.gaussian_weight, self.bilateral_weight), self.compatibility,
-            self.training_iterations if self.training else self.iterations)
+        weights = self.gaussian_weight, self.bilateral_weight
+        is_plain = costs.device.type == 'cpu' and costs.dtype == torch.float32
+        if is_plain and not torch.is_grad_enabled() and chosen_backend('auto') == 'numba':
+            found = self._compiled(costs, guide, iterations)
+        else:
+            filters = torch_filters(guide, self.kernels, logits.device)
+            found = mean_field(costs, filters, weights, self.compatibility, iterations)
         return found.T.reshape(labels, height, width)
+
+    def _compiled(self, costs: Tensor, guide: Guide, iterations: int) -> Tensor:
+        """Return log probabilities (N, L): their softmax is that of the logits."""
+        matrix = -self.compatibility.detach().float().cpu().numpy()
+        mixes = [Mix(weight.detach().float().cpu().numpy(), matrix)
+                 for weight in (self.gaussian_weight, self.bilateral_weight)]
+        found = run_field(np.ascontiguousarray(costs.numpy()), guide, self.kernels, mixes,
+                          iterations=iterations)
+        return torch.from_numpy(found.probabilities).clamp(min=1e-30).log()

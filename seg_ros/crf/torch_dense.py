@@ -52,8 +52,8 @@ def filter_of(features: Tensor, normalization: str = 'symmetric') -> TorchFilter
 
 
 def mean_field(
-    costs: Tensor, filters: Sequence[TorchFilter], weights: Sequence[Tensor], compatibility: Tensor,
-    iterations: int,
+    costs: Tensor, filters: Sequence[TorchFilter], weights: Sequence[Tensor],
+    compatibility: Tensor, iterations: int,
 ) -> Tensor:
     """Return the logits (N, L) of the mean field of costs (N, L); their softmax is the field.
 

@@ -191,9 +191,9 @@ def compile_model(
 ) -> Run:
     """Return what runs a model (eval mode, on the device) to probabilities by a backend.
 
-    A network with the attribute ``exportable`` False runs in torch, whatever is asked for.
+    A model with the attribute ``exportable`` False runs in torch, whatever is asked for.
     """
-    if not model.network.exportable:
+    if not model.exportable:
         if backend not in ('auto', 'torch'):
             LOGGER.warning('network %s cannot be exported to %s; torch runs the network',
                            model.architecture, backend)

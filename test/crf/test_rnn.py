@@ -17,16 +17,31 @@ def tensors(rows, columns, labels):
     return logits, torch.from_numpy(color.transpose(2, 0, 1)[None].astype(np.float32))
 
 
+@pytest.mark.parametrize('gradients', [True, False])
 @pytest.mark.parametrize(('training', 'iterations'), [(True, 2), (False, 4)])
-def test_starts_as_the_crf_of_potts(training, iterations):
+def test_starts_as_the_crf_of_potts(training, iterations, gradients):
     layer = CrfRnn(5, bilateral_px=20.0, bilateral_color=30.0, iterations=4,
                    training_iterations=2).train(training)
     logits, color = tensors(20, 24, 5)
     kernels = (Gaussian(3.0, 3.0), Bilateral(20.0, 30.0, weight=5.0))
     expected = DenseCrf(kernels, iterations=iterations).infer(
         -logits[0].permute(1, 2, 0).numpy(), color[0].permute(1, 2, 0).numpy())
-    found = torch.softmax(layer(logits, color), 1)[0].permute(1, 2, 0).detach().numpy()
+    with torch.set_grad_enabled(gradients):
+        found = torch.softmax(layer(logits, color), 1)[0].permute(1, 2, 0).detach().numpy()
     np.testing.assert_allclose(found, expected.probabilities, atol=1e-4)
+
+
+def test_a_compatibility_that_is_not_symmetric_runs_compiled_as_by_torch():
+    torch.manual_seed(0)
+    layer = CrfRnn(4, bilateral_px=20.0, bilateral_color=30.0).eval()
+    with torch.no_grad():
+        layer.compatibility.add_(torch.randn(4, 4) * 0.3)
+        layer.gaussian_weight.add_(torch.randn(4))
+    logits, color = tensors(20, 24, 4)
+    by_torch = torch.softmax(layer(logits, color), 1).detach()
+    with torch.no_grad():
+        compiled = torch.softmax(layer(logits, color), 1)
+    np.testing.assert_allclose(compiled.numpy(), by_torch.numpy(), atol=1e-4)
 
 
 def test_gradients_in_float64():
@@ -57,7 +72,7 @@ def test_learns_to_mend_a_noisy_classifier():
         optimizer.zero_grad()
         loss.backward()
         optimizer.step()
-        losses.append(float(loss))
+        losses.append(loss.item())
     assert losses[-1] < 0.5 * losses[0]
 
 
