@@ -14,13 +14,13 @@ from collections.abc import Callable
 from typing import Any
 
 import numpy as np
-from llvmlite import ir
 from numba import types
 from numba.core import cgutils
 from numba.core.datamodel import models
 from numba.extending import intrinsic, register_model
 from numba.np import arrayobj
 
+ir = cgutils.ir  # llvmlite's, which comes with numba
 LANES = 8
 # exp is not taken of less: its results, and their products with weights, stay normal numbers.
 LEAST_EXPONENT = -60.0
