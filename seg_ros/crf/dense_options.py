@@ -61,7 +61,7 @@ class InstanceCrfOptions(Options):
         0.02, 'refine: depths in metres that differ by this much count as different; 0 leaves '
         'depth out', minimum=0.0, maximum=10.0)
     refine_weight: float = option(
-        5.0, "refine: weight of the pixels that speak for each other against the mask's",
+        10.0, "refine: weight of the pixels that speak for each other against the mask's",
         minimum=0.0, maximum=100.0)
     refine_edge_px: float = option(
         3.0, "refine: uncertainty of the masks' borders in pixels; none moves further than twice "
