@@ -53,7 +53,7 @@ ITERATION_COUNTS = (1, 5, 10, 20)
 
 def measure(
     *, parts: Sequence[str] = PARTS, images: Path | None = None, rounds: int = 11,
-    warmup: int = 1, progress: Progress = lambda text: None,
+    warmup: int = 1, labels: Sequence[int] | None = None, progress: Progress = lambda text: None,
 ) -> Report:
     """Return the report of the parts asked for; pydensecrf's only where it is installed."""
     report = Report('dense CRF', {'size': f'{SIZE[0]}x{SIZE[1]}', 'labels': LABELS,
@@ -62,7 +62,7 @@ def measure(
         warm_up(KERNELS, threads)
     made: dict[str, Callable[[], None]] = {
         'speed': partial(add_speed, report, images, rounds, warmup, progress),
-        'agreement': partial(add_agreement, report, images, progress),
+        'agreement': partial(add_agreement, report, images, labels, progress),
         'growth': partial(add_growth, report, max(3, rounds // 3), progress),
         'memory': partial(add_memory, report, progress),
         'lattice': partial(add_lattice_error, report, images)}
@@ -89,12 +89,14 @@ def add_speed(
         report.add('speed', measurement, peer)
 
 
-def add_agreement(report: Report, images: Path | None, progress: Progress) -> None:
+def add_agreement(
+    report: Report, images: Path | None, counts: Sequence[int] | None, progress: Progress
+) -> None:
     """Add the least share of equal winners and the highest mean KL over images and problems."""
     if not is_installed():
         return
     for name, kernels in COMPARED.items():
-        for labels in COMPARED_LABELS:
+        for labels in counts or COMPARED_LABELS:
             progress(f'agreement: {name}, {labels} labels')
             found = [compared(unsure_costs(SIZE, labels, number), color, kernels)
                      for number, color in enumerate(pictures(images))]
@@ -257,9 +259,11 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument('--images', type=Path, help='folder of NAME-color.png')
     parser.add_argument('--parts', nargs='+', choices=PARTS, default=list(PARTS))
     parser.add_argument('--rounds', type=int, default=11)
+    parser.add_argument('--labels', nargs='+', type=int, help='of the part agreement')
     parser.add_argument('--json', type=Path)
     asked = parser.parse_args(arguments)
     report = measure(parts=asked.parts, images=asked.images, rounds=asked.rounds,
+                     labels=asked.labels,
                      progress=_told)
     if asked.json:
         write_json(report, asked.json)
