@@ -133,7 +133,7 @@ def subjects_of(
     parameters = sum(value.numel() for value in model.parameters())
     yield Subject(EAGER, EagerEngine(network).run, prepare), f'{parameters / 1e6:.1f} M weights'
     for name in backends:
-        if name != 'torch' and not model.network.exportable:
+        if name != 'torch' and not model.exportable:
             continue
         run = compile_network(
             network, example_inputs(model.preprocessing, frames.size), backend=name,

@@ -18,6 +18,8 @@ from seg_ros.core.frame import RgbdFrame
 from seg_ros.core.options import Options
 from seg_ros.core.results import Candidates, Instances
 from seg_ros.core.timing import timed
+from seg_ros.crf.dense import warm_up
+from seg_ros.crf.dense_refine import instance_crf, refine_instances
 from seg_ros.mask_rcnn.checkpoint import (
     METHOD,
     LoadedDetector,
@@ -40,8 +42,8 @@ class MaskRcnnSegmenter:
     """Find objects by Mask R-CNN; built by ``load_mask_rcnn``.
 
     ``options`` may be replaced at any time and hold from the next frame on; ``timings`` has the
-    seconds of the last frame: preprocess, network, paste, total. One thread at a time may call
-    ``segment``.
+    seconds of the last frame: preprocess, network, paste, crf, total. One thread at a time may
+    call ``segment``.
     """
 
     method = METHOD
@@ -104,6 +106,9 @@ class MaskRcnnSegmenter:
             result = found.instances(
                 frame.shape, self.class_names, threshold=self._options.mask_threshold,
                 min_visible=self._options.min_visible)
+        if self._options.refine == 'crf' and len(result):
+            with timed(timings, 'crf'):
+                result = refine_instances(frame, result, self._options)
         timings['total'] = time.perf_counter() - started
         self.timings = timings
         return result
@@ -183,6 +188,8 @@ def load_mask_rcnn(
         use_roi(loaded.model, *chosen_roi(loaded.roi, chosen))
     loaded.model.to(place)
     runs = compile_detector(loaded.model, example_images(loaded).to(place), backend, place)
+    if chosen.refine == 'crf':
+        warm_up(instance_crf(chosen, chosen.refine_depth_m > 0).kernels)
     return MaskRcnnSegmenter(loaded, chosen, runs=runs, device=str(place))
 
 

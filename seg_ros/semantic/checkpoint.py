@@ -14,6 +14,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from seg_ros.crf.rnn import CrfRnn
 from seg_ros.networks.preprocessing import Preprocessing
 from seg_ros.semantic.architectures import architecture_named, build_network
 from seg_ros.semantic.class_groups import ClassGroups
@@ -31,6 +32,7 @@ FOREIGN = (
 )
 _PUBLISHED_WEIGHTS = 'seg_ros.semantic.torchvision_networks:published_semantic'
 _CONFIG = ('class_names', 'input_size', 'network', 'preprocessing')
+_CRF_RNN = 'crf_rnn'  # beside them where the model ends in a CRF
 
 
 @dataclass(frozen=True, eq=False)
@@ -52,9 +54,12 @@ def metadata_of(model: SemanticModel, input_size: tuple[int, int], **more: Any) 
 
     ``input_size`` (w, h), pixels; ``more`` are entries beside method, architecture and config.
     """
-    return {'method': METHOD, 'architecture': model.architecture, 'config': {
+    config = {
         'class_names': list(model.class_names), 'input_size': list(input_size),
-        'network': dict(model.config), 'preprocessing': model.preprocessing.as_dict()}, **more}
+        'network': dict(model.config), 'preprocessing': model.preprocessing.as_dict()}
+    if model.crf is not None:
+        config[_CRF_RNN] = dict(model.crf.config)
+    return {'method': METHOD, 'architecture': model.architecture, 'config': config, **more}
 
 
 def semantic_weights(name: str | Path) -> Weights:
@@ -162,21 +167,22 @@ def described_model(metadata: Mapping[str, Any]) -> SemanticModel:
     names = tuple(config['class_names'])
     options = {key: tuple(value) if isinstance(value, list) else value
                for key, value in config['network'].items()}
+    crf = CrfRnn(len(names), **config[_CRF_RNN]) if _CRF_RNN in config else None
     return SemanticModel(
         build_network(architecture, len(names), **options), architecture, config['network'],
-        names, Preprocessing.from_dict(config['preprocessing']))
+        names, Preprocessing.from_dict(config['preprocessing']), crf)
 
 
 def _described(weights: Weights) -> dict[str, Any]:
     """Return the config of the metadata, complete and of the right types."""
     config = weights.metadata.get('config')
-    if not isinstance(config, dict) or sorted(config) != sorted(_CONFIG):
+    if not isinstance(config, dict) or sorted({*config} - {_CRF_RNN}) != sorted(_CONFIG):
         found = sorted(config) if isinstance(config, dict) else type(config).__name__
         raise ValueError(f'{weights.path}: config of its metadata has {found}, needed are '
                          f'{", ".join(_CONFIG)}')
     names, size = config['class_names'], config['input_size']
-    for part in ('network', 'preprocessing'):
-        if not isinstance(config[part], dict):
+    for part in ('network', 'preprocessing', _CRF_RNN):
+        if not isinstance(config.get(part, {}), dict):
             raise ValueError(f'{weights.path}: config.{part} is {config[part]!r}, an object of '
                              'names and values is accepted')
     if not isinstance(names, list) or not all(isinstance(name, str) for name in names):

@@ -13,6 +13,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from seg_ros.crf.rnn import CrfRnn
 from seg_ros.networks.preprocessing import Preprocessing
 
 LEAST_SIDE = 32
@@ -56,12 +57,13 @@ class SemanticNetwork(nn.Module):
 class SemanticModel(nn.Module):
     """Give every pixel of an image a class.
 
-    ``class_names`` name the logits' channels in their order.
+    ``class_names`` name the logits' channels in their order. ``crf``, where there is one, is a
+    CrfRnn, which sharpens the network's logits by the image.
     """
 
     def __init__(
         self, network: SemanticNetwork, architecture: str, config: dict[str, Any],
-        class_names: Sequence[str], preprocessing: Preprocessing,
+        class_names: Sequence[str], preprocessing: Preprocessing, crf: CrfRnn | None = None,
     ) -> None:
         """Take a network; ValueError for more than 256 classes or none."""
         super().__init__()
@@ -72,6 +74,12 @@ class SemanticModel(nn.Module):
         self.architecture, self.config = architecture, dict(config)
         self.class_names = tuple(class_names)
         self.preprocessing = preprocessing
+        self.crf = crf
+
+    @property
+    def exportable(self) -> bool:
+        """Return whether the model can be traced for ONNX: a CRF's lattice cannot."""
+        return self.network.exportable and self.crf is None
 
     @property
     def uses_depth(self) -> bool:
@@ -97,7 +105,16 @@ class SemanticModel(nn.Module):
         if logits.shape[2:] != color.shape[2:]:
             logits = functional.interpolate(
                 logits, size=color.shape[2:], mode='bilinear', align_corners=False)
-        return logits[:, :, :height, :width]
+        logits = logits[:, :, :height, :width]
+        if self.crf is not None:
+            logits = self.crf(logits, self._levels(color[:, :, :height, :width]))
+        return logits
+
+    def _levels(self, color: Tensor) -> Tensor:
+        """Return preprocessed colour (B, 3, h, w) as it was before, 0 to 255."""
+        std, mean = (color.new_tensor(values)[:, None, None]
+                     for values in (self.preprocessing.std, self.preprocessing.mean))
+        return (color * std + mean) * 255
 
 
 def check_size(width: int, height: int) -> None:

@@ -6,12 +6,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
-from seg_ros.core.options import Options, option
+from seg_ros.core.options import option
+from seg_ros.crf.dense_options import SemanticCrfOptions
 
 
 @dataclass(frozen=True)
-class SemanticOptions(Options):
+class SemanticOptions(SemanticCrfOptions):
     """Hold the parameters of semantic segmentation; each says what it does."""
 
     network: str = option(
@@ -33,3 +35,14 @@ class SemanticOptions(Options):
         'class',
         minimum=0.0, maximum=1.0,
     )
+
+
+def deeplab_crf(**changes: Any) -> SemanticOptions:
+    """Return the options of DeepLab's recipe: LargeFOV, then a fully connected CRF.
+
+    Chen et al., ICLR 2015; the CRF's parameters are those published with LargeFOV on VGG16.
+    """
+    preset = {'network': 'deeplab', 'crf': 'dense', 'crf_iterations': 10,
+              'crf_gaussian_px': 3.0, 'crf_gaussian_weight': 3.0, 'crf_bilateral_px': 67.0,
+              'crf_bilateral_color': 3.0, 'crf_bilateral_weight': 4.0}
+    return SemanticOptions().replaced(**(preset | changes))

@@ -8,6 +8,7 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -22,6 +23,8 @@ from seg_ros.core.frame import RgbdFrame
 from seg_ros.core.options import Options
 from seg_ros.core.results import SemanticMap
 from seg_ros.core.timing import timed
+from seg_ros.crf.dense import warm_up
+from seg_ros.crf.dense_refine import refine_probabilities, semantic_crf
 from seg_ros.networks.inputs import check_depth, example_inputs, network_size
 from seg_ros.networks.preprocessing import network_inputs
 from seg_ros.semantic.checkpoint import (
@@ -63,7 +66,7 @@ class SemanticSegmenter:
         """Take a model, ``run(color, xyz) -> (probabilities,)`` of it and a refinement.
 
         ``refine`` maps probabilities (L, H, W) float32 of a frame, and the frame, to the same of
-        better edges; each sums to one over L.
+        better edges, each sums to one over L; without it the option crf decides.
         """
         self._model: SemanticModel = loaded.model
         self._input_size, self._run, self._refine = loaded.input_size, run, refine
@@ -112,9 +115,10 @@ class SemanticSegmenter:
         options = self._options
         found = self._seen(frame, options, timings)
         refined = None
-        if self._refine is not None:
+        refine = self._refinement(options)
+        if refine is not None:
             with timed(timings, 'refine'):
-                found = refined = self._refine(enlarged(found, frame.shape), frame)
+                found = refined = refine(enlarged(found, frame.shape), frame)
         with timed(timings, 'labels'):
             labels, confidence = winning_classes(found, frame.shape)
             if options.min_confidence > 0:
@@ -127,8 +131,16 @@ class SemanticSegmenter:
 
     def probabilities(self, frame: RgbdFrame) -> Probabilities:
         """Return (L, H, W) float32 of all classes, refined; errors as ``segment`` has them."""
-        found = enlarged(self._seen(frame, self._options, {}), frame.shape)
-        return found if self._refine is None else self._refine(found, frame)
+        options = self._options
+        found = enlarged(self._seen(frame, options, {}), frame.shape)
+        refine = self._refinement(options)
+        return found if refine is None else refine(found, frame)
+
+    def _refinement(self, options: SemanticOptions) -> Refine | None:
+        """Return the refinement given, else that of the option crf."""
+        if self._refine is not None or options.crf == 'none':
+            return self._refine
+        return partial(refine_probabilities, options=options)
 
     def _seen(
         self, frame: RgbdFrame, options: SemanticOptions, timings: dict[str, float]
@@ -184,6 +196,8 @@ def load_semantic(
     place = resolve_device(device)
     loaded = load_model(weights_of_network(chosen.network, weights), chosen.network)
     run = compile_model(loaded.model.to(place), loaded.input_size, backend, place)
+    if chosen.crf == 'dense':
+        warm_up(semantic_crf(chosen, chosen.crf_depth_m > 0).kernels)
     return SemanticSegmenter(loaded, chosen, run=run, device=str(place))
 
 
@@ -192,9 +206,9 @@ def compile_model(
 ) -> Run:
     """Return what runs a model (eval mode, on the device) to probabilities by a backend.
 
-    A network with the attribute ``exportable`` False runs in torch, whatever is asked for.
+    A model with the attribute ``exportable`` False runs in torch, whatever is asked for.
     """
-    if not model.network.exportable:
+    if not model.exportable:
         if backend not in ('auto', 'torch'):
             LOGGER.warning('network %s cannot be exported to %s; torch runs the network',
                            model.architecture, backend)

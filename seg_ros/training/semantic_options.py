@@ -53,6 +53,12 @@ class SemanticTrainOptions(DrawnTrainOptions):
     border_sigma_px: float = option(5.0, 'width of the borders, pixels', minimum=0.1)
     part_touching: bool = option(
         False, 'teach a line of background between instances that touch, as U-Net has it')
+    crf_rnn: bool = option(
+        False, 'end the network in a CRF as RNN, whose weights are learned with it; best with '
+        '--init, after the network itself is trained')
+    crf_rnn_config: str = option(
+        '{}', 'of crf_rnn: a mapping, {bilateral_px: 60, bilateral_color: 8, iterations: 10, '
+        'training_iterations: 5}')
     optimizer: str = option('adamw', 'what takes the steps', choices=('adamw', 'sgd'))
     momentum: float = option(0.9, 'momentum of sgd', minimum=0.0, maximum=1.0)
     schedule: str = option(
@@ -71,7 +77,7 @@ class SemanticTrainOptions(DrawnTrainOptions):
         """Return a copy with new values, ``config.NAME`` among them; errors as Options has."""
         parts = {name: values.pop(name) for name in list(values)
                  if name.startswith(_CONFIG_PREFIX)}
-        for name in ('config', 'class_weights'):
+        for name in ('config', 'class_weights', 'crf_rnn_config'):
             if isinstance(values.get(name), Mapping):  # as a YAML file may have it
                 values[name] = json.dumps(values[name])
         if parts:

@@ -14,12 +14,13 @@ import cv2
 import numpy as np
 import torch
 
+from seg_ros.crf.rnn import CrfRnn
 from seg_ros.semantic.architectures import architecture_named, build_model
 from seg_ros.semantic.checkpoint import described_model, load_model, metadata_of
 from seg_ros.semantic.class_groups import ClassGroups
 from seg_ros.semantic.model import SemanticModel
 from seg_ros.training.semantic_data import ClassSources, whole_views
-from seg_ros.training.semantic_options import SemanticTrainOptions
+from seg_ros.training.semantic_options import SemanticTrainOptions, mapping_of
 from seg_ros.weights import Weights
 
 logger = logging.getLogger(__name__)
@@ -39,6 +40,20 @@ def checkpoint_model(described: dict[str, Any], class_names: Sequence[str]) -> S
     """Build the model of a checkpoint; ValueError for one of other classes than the data."""
     check_names('the checkpoint', described['config']['class_names'], class_names)
     return described_model(described)
+
+
+def end_in_crf(model: SemanticModel, options: SemanticTrainOptions) -> None:
+    """Give the model a CRF as RNN, unless it ends in one; ValueError for a config amiss."""
+    config = mapping_of('crf_rnn_config', options.crf_rnn_config)
+    if model.crf is not None:
+        if config and any(model.crf.config.get(key) != value for key, value in config.items()):
+            raise ValueError(f'crf_rnn_config is {config}, the weights end in a CRF of '
+                             f'{model.crf.config}: leave it out')
+        return
+    try:
+        model.crf = CrfRnn(len(model.class_names), **config)
+    except TypeError as error:
+        raise ValueError(f'crf_rnn_config is {config}: {error}') from error
 
 
 def check_names(source: str, stored: Sequence[str], wanted: Sequence[str]) -> None:

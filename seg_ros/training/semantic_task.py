@@ -35,6 +35,7 @@ from seg_ros.training.semantic_options import SemanticTrainOptions
 from seg_ros.training.semantic_start import (
     PIXELWISE,
     checkpoint_model,
+    end_in_crf,
     metadata_for,
     new_model,
     started_model,
@@ -81,6 +82,8 @@ class SemanticTask(Task):
             model, self.started_from = started_model(init, self.options, self.train_data)
         else:
             model, self.started_from = new_model(self.options, self.train_data)
+        if self.options.crf_rnn and described is None:
+            end_in_crf(model, self.options)
         self.model = model
         return model
 

@@ -7,11 +7,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from seg_ros.core.options import Options, option
+from seg_ros.core.options import option
+from seg_ros.crf.dense_options import InstanceCrfOptions
 
 
 @dataclass(frozen=True)
-class UnseenOptions(Options):
+class UnseenOptions(InstanceCrfOptions):
     """Hold the parameters of unseen object segmentation; each says what it does."""
 
     fusion: str = option(

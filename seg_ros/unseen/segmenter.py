@@ -22,6 +22,8 @@ from seg_ros.core.frame import RgbdFrame
 from seg_ros.core.options import Options
 from seg_ros.core.results import Instances
 from seg_ros.core.timing import timed
+from seg_ros.crf.dense import warm_up
+from seg_ros.crf.dense_refine import instance_crf, refine_instances
 from seg_ros.networks.inputs import check_depth, example_inputs, network_size
 from seg_ros.networks.preprocessing import Preprocessing, network_inputs
 from seg_ros.unseen.checkpoint import LoadedNetwork, network_of_weights
@@ -68,8 +70,8 @@ class UnseenSegmenter:
     """Find objects by an Unseen Clustering Network; built by ``load_unseen``.
 
     ``options`` may be replaced at any time and hold from the next frame on; ``timings`` has the
-    seconds of the last frame: preprocess, network, clustering, refine, zoom, total. One thread
-    at a time may call ``segment``.
+    seconds of the last frame: preprocess, network, clustering, refine, zoom, crf, total. One
+    thread at a time may call ``segment``.
     """
 
     method = METHOD
@@ -121,6 +123,9 @@ class UnseenSegmenter:
         if options.zoom == 'objects' and len(result):
             with timed(timings, 'zoom'):
                 result = self._second_stage(frame, result, options)
+        if options.refine == 'crf' and len(result):
+            with timed(timings, 'crf'):
+                result = refine_instances(frame, result, options)
         timings['total'] = time.perf_counter() - started
         self.timings = timings
         return result
@@ -253,6 +258,8 @@ def load_unseen(
         second = network_of_weights(load_weights(chosen.zoom_weights, method=METHOD), fusion)
         side = chosen.zoom_size
         zoom_stage = _compiled(second, (side, side), place, backend)
+    if chosen.refine == 'crf':
+        warm_up(instance_crf(chosen, chosen.refine_depth_m > 0).kernels)
     return UnseenSegmenter(stage, chosen, zoom_stage=zoom_stage, device=str(place))
 
 
