@@ -3,6 +3,7 @@
 
 """The launch files, built and performed by launch's own classes."""
 
+import logging
 import os
 from pathlib import Path
 
@@ -13,6 +14,8 @@ launch = pytest.importorskip(
     'launch', reason="ROS's launch is not installed: there is no wheel of it")
 launch_ros_actions = pytest.importorskip(
     'launch_ros.actions', reason="ROS's launch_ros is not installed: there is no wheel of it")
+# launch makes every logger after it one that pytest cannot hear.
+logging.setLoggerClass(logging.Logger)
 
 from seg_ros.nodes.container import nodes_of  # noqa: E402
 from seg_ros.segmenters import METHODS, Method  # noqa: E402

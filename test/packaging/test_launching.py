@@ -140,4 +140,4 @@ def test_the_readme_lists_every_launch_argument():
     listed = {name for row in rows for name in re.findall(r'`(\w+)`', row)}
     source = (ROOT / 'launch' / 'perception.launch.py').read_text()
     assert listed == set(re.findall(r"DeclareLaunchArgument\(\s*'(\w+)'", source))
-    assert len(listed) == 17
+    assert len(listed) == 19
