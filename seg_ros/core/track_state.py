@@ -78,6 +78,8 @@ class Track:
 
         ``step`` (2, 3) is how the image moved since the last frame, for those without depth.
         """
+        if self.whole is not None and self.whole[0].shape != shape:
+            self.whole = None  # seen before the image changed its size
         mask, pose = self.whole or (self.mask, self.camera_from_world)
         if self.mask.shape != shape:
             self.expected = self.expected_whole = None

@@ -155,6 +155,19 @@ def test_frames_may_change_their_size_be_empty_or_without_depth():
     assert tracked.ids.tolist() == [2, 1]
 
 
+def test_what_was_seen_whole_before_the_image_shrank_is_not_looked_for_outside_it():
+    tracker = Tracker()
+    for at in range(3):
+        assert ids_of(tracker, [RED], (1,), at) == [1]
+    columns = np.nonzero((see([RED])[1] > 0).any(axis=0))[0]
+    end = int(columns[0] + 0.3 * len(columns))
+    for at in range(3, 6):
+        frame, labels = see([RED], stamp_s=1 + at * FRAME_S)
+        part = replace(frame, color=frame.color[:, :end], depth=frame.depth[:, :end],
+                       camera=frame.camera.cropped((0, 0, end, frame.shape[0])))
+        assert len(tracker.update(found(labels[:, :end], 1), part).ids) == 1
+
+
 def test_rows_without_pixels_are_left_out():
     frame, labels = see([RED, BLUE])
     assert Tracker().update(found(labels, 1, 9, 2), frame).ids.tolist() == [1, 2]
