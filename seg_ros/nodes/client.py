@@ -160,13 +160,20 @@ class PerceptionClient:
             self._executor.spin()
 
     def _wait_for_service(self, end_s: float, timeout_s: float) -> None:
-        while not self._client.service_is_ready():
-            self._check_open()
+        while not self._is_ready():
             if time.monotonic() >= end_s:
                 raise TimeoutError(
                     f'no service {self._service} within {timeout_s:g} s: check that the node runs '
                     '(ros2 node list), its name and namespace, and ROS_DOMAIN_ID')
             time.sleep(0.02)
+
+    def _is_ready(self) -> bool:
+        self._check_open()
+        try:
+            return bool(self._client.service_is_ready())
+        except RuntimeError:  # rclpy's own, where it was shut down in between
+            self._check_open()
+            raise
 
     def _answer(self, end_s: float, timeout_s: float) -> dict[str, Any]:
         asked: list[Any] = []

@@ -96,9 +96,12 @@ def test_a_script_gets_the_objects_of_the_newest_frame(robot, client):
         np.testing.assert_array_equal(thing.mask, mask)
         np.testing.assert_array_equal(thing.colors, color[mask])
         np.testing.assert_allclose(thing.points[:, 2], z, atol=1e-6)
+        # The box stands on the plane behind it, a metre away.
         np.testing.assert_allclose(
-            thing.box.center, [(x + 14.5 - 79.5) / 150 * z, -5 / 150 * z, z], atol=0.003)
-        np.testing.assert_allclose(sorted(thing.box.size)[1:], [29 / 150 * z] * 2, atol=0.006)
+            thing.box.center, [(x + 14.5 - 79.5) / 150 * z, -5 / 150 * z, (z + 1) / 2],
+            atol=0.003)
+        np.testing.assert_allclose(
+            sorted(thing.box.size), sorted([30 / 150 * z, 30 / 150 * z, 1 - z]), atol=0.004)
         assert thing.crop(color).shape == (30, 30, 3)
     assert found.nearest().id == 1
 

@@ -127,7 +127,7 @@ def named(ids=(7, 3)):
 
 
 def test_classes_and_scores_follow_the_ids():
-    reply = json.loads(reply_text(named()))
+    reply = json.loads(reply_text(named(), []))
     assert (reply['ids'], reply['classes'], reply['scores'], reply['pose_ids']) == (
         [3, 7], ['bottle', 'mug'], [None, 0.934], [3, 7])
     assert json.loads(names_message(named()).data) == {
@@ -171,10 +171,12 @@ def test_objects_without_depth_have_no_box_and_no_pose():
     assert poses.header == HEADER
     # From the front of each down to the table, 1 m away.
     assert [p.position.z for p in poses.poses] == pytest.approx([0.925, 0.9], abs=1e-3)
-    reply = json.loads(reply_text(found))
+    reply = json.loads(reply_text(found, ['label']))
+    sizes_m = reply.pop('pose_sizes_m')
+    np.testing.assert_allclose(sizes_m, [[0.17, 0.17, 0.15], [0.16, 0.16, 0.2]], atol=2e-3)
     assert reply == {'stamp': {'sec': 5, 'nanosec': 7}, 'frame_id': 'camera', 'ids': [4, 6, 9],
                      'count': 3, 'classes': ['object'] * 3, 'scores': [1.0] * 3,
-                     'pose_ids': [4, 9], 'pose_frame_id': 'camera'}
+                     'pose_ids': [4, 9], 'pose_frame_id': 'camera', 'topics': ['label']}
 
 
 def test_markers_have_the_boxes_and_are_deleted_when_lost():
@@ -248,7 +250,7 @@ def test_no_object_gives_empty_messages():
     assert pose_array(HEADER, empty.instances, empty.boxes)[0].poses == []
     assert MarkerBuilder().build(HEADER, empty.instances, empty.boxes).markers == []
     assert array_from_image(label_message(empty, 'mono16')).max() == 0
-    assert json.loads(reply_text(empty))['count'] == 0
+    assert json.loads(reply_text(empty, []))['count'] == 0
 
 
 def test_classes_have_labels_and_confidence():
@@ -265,7 +267,7 @@ def test_classes_have_labels_and_confidence():
     np.testing.assert_array_equal(found.overlay(1.0)[0, 0], [0, 0, 0])
     assert (found.overlay(1.0)[0, 1:] != 0).any(axis=1).all()
     assert json.loads(names_message(found).data) == ['floor', 'cup', 'wall']
-    reply = json.loads(reply_text(found))
+    reply = json.loads(reply_text(found, []))
     assert (reply['ids'], reply['classes']) == ([0, 1, 2], ['floor', 'cup', 'wall'])
     assert 'scores' not in reply
     with pytest.raises(BadFrame, match='gave no probabilities'):
