@@ -148,7 +148,8 @@ def run_field(
     try:
         features = team.run([partial(_ordered, kernel, guide, order) for kernel in kernels])
         joined = dense_numba.build_joined(
-            features, [kernel.normalization for kernel in kernels], team)
+            features, [kernel.normalization for kernel in kernels],
+            dense_numba.vertex_step(costs.shape[1]), team)
         del features
         return dense_numba.mean_field(
             costs, joined, mixes, order, team, iterations=iterations, tolerance=tolerance)

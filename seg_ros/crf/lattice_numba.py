@@ -229,10 +229,11 @@ def norm_of(
 
 @njit(**COMPILED)
 def place_and_scale(
-    index: U32, weight: F32, columns: tuple[int, int], offset: np.uint32, scale: F32
+    index: U32, weight: F32, columns: tuple[int, int], offset: np.uint32, step: np.uint32,
+    scale: F32,
 ) -> None:
-    """Multiply some columns of weight by scale (N,), and those of index, plus offset, by eight."""
+    """Multiply some columns of weight by scale (N,), and those of index, plus offset, by step."""
     for p in range(len(index)):
         for c in range(columns[0], columns[1]):
-            index[p, c] = (index[p, c] + offset) * np.uint32(8)
+            index[p, c] = (index[p, c] + offset) * step
             weight[p, c] *= scale[p]
