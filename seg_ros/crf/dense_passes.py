@@ -21,6 +21,7 @@ from seg_ros.crf.lattice_lanes import (
     load_some,
     minus,
     plus,
+    prefetch,
     spread,
     store,
     times,
@@ -48,16 +49,20 @@ def label_blocks(labels: int) -> tuple[int, int]:
 @njit(**COMPILED)
 def _slice(
     groups: tuple[int, ...], costs: F32, rows: U32, tile: F32, tops: F32, labels: np.uint64,
-    source: np.uint64, corners: np.uint64, index: U32, weight: F32, values: F32,
+    later: U32, source: np.uint64, corners: np.uint64, index: U32, weight: F32, values: F32,
     vertices: np.uint64,
 ) -> None:
     """Fill the tile with what pixels' vertices say minus the costs, and tops with the highest.
 
     ``corners`` are the numbers a pixel in index and weight, of which ``source`` is the first.
+    The costs of ``later`` pixels are asked for ahead: the machine does not foresee blocks.
     """
     block, opposite = U(8 * len(groups)), spread(groups, np.float32(-1))
     target = U(0)
     for p in range(U(0), U(len(rows))):
+        if p < U(len(later)):
+            for at in range(U(0), labels, U(16)):
+                prefetch(costs, U(later[p]) * labels + U(at))
         top = np.float32(-np.inf)
         base = U(0)
         for first in range(U(0), labels, block):
@@ -162,10 +167,11 @@ def pass_pixels(
     scales = np.empty(PIXELS, np.float32)
     change = 0.0
     for start in range(part[0], part[1], PIXELS):
-        rows = order[start:min(start + PIXELS, part[1])]
+        end = min(start + PIXELS, part[1])
+        rows, later = order[start:end], order[end:min(end + PIXELS, part[1])]
         source, pixels = U(start) * corners, U(len(rows))
-        _slice(groups, costs, rows, tile, scales, labels, source, corners if messages else U(0),
-               index, weights[1], values, vertices)
+        _slice(groups, costs, rows, tile, scales, labels, later, source,
+               corners if messages else U(0), index, weights[1], values, vertices)
         _exponentials(groups, tile, scales, blocks, pixels)
         if compares:
             change += _change(tile, scales, rows, out, labels, width)

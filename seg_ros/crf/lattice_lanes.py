@@ -159,6 +159,20 @@ def load_some(typing: Any, groups: Any, array: Any, offset: Any, count: Any, res
 
 
 @_inlined
+def prefetch(typing: Any, array: Any, offset: Any) -> Any:
+    """Ask for the cache line of one number, which will be read soon."""
+    def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+        data = arrayobj.make_array(signature.args[0])(context, builder, arguments[0]).data
+        place = builder.bitcast(builder.gep(data, [arguments[1]]), cgutils.voidptr_t)
+        kind = ir.FunctionType(ir.VoidType(), [cgutils.voidptr_t, _INT, _INT, _INT])
+        asked = cgutils.get_or_insert_function(builder.module, kind, 'llvm.prefetch.p0i8')
+        builder.call(asked, [place, _INT(0), _INT(3), _INT(1)])
+        return context.get_dummy_value()
+
+    return types.void(array, types.uint64), generate
+
+
+@_inlined
 def store(typing: Any, array: Any, offset: Any, value: Any) -> Any:
     """Write numbers from ``offset`` (uint64) on of a contiguous float32 array."""
     def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
