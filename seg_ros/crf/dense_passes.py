@@ -3,7 +3,7 @@
 
 """Compiled passes over the pixels and the vertices of a fully connected CRF.
 
-All labels of a pixel, up to 32, are one value of ``lattice_lanes``; more are several, block of
+All labels of a pixel, up to 24, are one value of ``lattice_lanes``; more are several, block of
 labels after block. Values of vertices are (blocks, vertices, block's labels).
 """
 
@@ -34,7 +34,8 @@ U32 = npt.NDArray[np.uint32]
 U = np.uint64
 PIXELS = 64
 ONE = (0,)
-MOST_GROUPS = 4
+# Each number of groups is compiled by itself: see seg_ros.crf.dense.warm_up.
+MOST_GROUPS = 3
 # Of labels that are less probable than this a change is not counted.
 RARE = 1e-6
 

@@ -5,7 +5,7 @@
 
 Inner loops over a run-time number of labels are compiled to code that first asks whether arrays
 overlap and then, often, takes one label after the other. These functions state the SIMD code: a
-``lanes`` value is of up to four groups, each in a register (two where registers are of 128 bits).
+``lanes`` value is of a few groups, each in a register (two where registers are of 128 bits).
 Where a function makes one of nothing, a tuple of as many integers says how many groups.
 """
 
