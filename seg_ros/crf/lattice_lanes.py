@@ -125,10 +125,10 @@ def _by_group(values: tuple[Any, ...], made: Callable[..., Any]) -> Any:
 def load(typing: Any, groups: Any, array: Any, offset: Any) -> Any:
     """Return the numbers from ``offset`` (uint64) on of a contiguous float32 array."""
     def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+        _, data, start = arguments
         loaded = []
         for group in range(len(groups)):
-            value = builder.load(
-                _place(context, builder, array, *arguments[1:], group))
+            value = builder.load(_place(context, builder, array, data, start, group))
             value.align = 4
             loaded.append(value)
         return _packed(builder, loaded)
@@ -176,8 +176,9 @@ def prefetch(typing: Any, array: Any, offset: Any) -> Any:
 def store(typing: Any, array: Any, offset: Any, value: Any) -> Any:
     """Write numbers from ``offset`` (uint64) on of a contiguous float32 array."""
     def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
-        for group, each in enumerate(_split(builder, arguments[2])):
-            place = _place(context, builder, array, *arguments[:2], group)
+        data, start, given = arguments
+        for group, each in enumerate(_split(builder, given)):
+            place = _place(context, builder, array, data, start, group)
             builder.store(each, place).align = 4
         return context.get_dummy_value()
 
