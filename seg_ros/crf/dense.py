@@ -33,6 +33,8 @@ MOST_THREADS = 4
 HIGHEST_COST = 1e4
 LEAST_PROBABILITY = 1e-5
 _TILE = 16
+# One number for each code that the compiled passes have: 8, 16 or 24 labels at once.
+LABELS_COMPILED = (8, 16, 24)
 
 
 @dataclass(frozen=True, eq=False)
@@ -148,7 +150,8 @@ def run_field(
     try:
         features = team.run([partial(_ordered, kernel, guide, order) for kernel in kernels])
         joined = dense_numba.build_joined(
-            features, [kernel.normalization for kernel in kernels], team)
+            features, [kernel.normalization for kernel in kernels],
+            dense_numba.vertex_step(costs.shape[1]), team)
         del features
         return dense_numba.mean_field(
             costs, joined, mixes, order, team, iterations=iterations, tolerance=tolerance)
@@ -202,9 +205,9 @@ def chosen_backend(backend: str) -> str:
 
 
 def warm_up(kernels: Sequence[Kernel] = (Gaussian(), Bilateral()), threads: int = 0) -> None:
-    """Compile what kernels need, so that the first frame does not wait for it.
+    """Compile what kernels need, for any number of labels, so that no frame waits for it.
 
-    It takes seconds where nothing is in numba's cache and a fraction of one where it is.
+    It takes half a minute where nothing is in numba's cache and a second where it is.
     """
     crf = DenseCrf(kernels, iterations=1, threads=threads)
     size = 20, 20
@@ -212,7 +215,8 @@ def warm_up(kernels: Sequence[Kernel] = (Gaussian(), Bilateral()), threads: int 
         'color': np.zeros((*size, 3), np.uint8), 'depth_m': np.ones(size, np.float32),
         'normals': np.zeros((*size, 3), np.float32)}
     weights = [kernel.weight for kernel in kernels if isinstance(kernel.weight, tuple)]
-    crf.infer(np.zeros((*size, len(weights[0]) if weights else 2), np.float32), **values)
+    for labels in [len(weights[0])] if weights else LABELS_COMPILED:
+        crf.infer(np.zeros((*size, labels), np.float32), **values)
 
 
 @lru_cache(maxsize=8)

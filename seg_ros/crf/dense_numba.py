@@ -6,8 +6,8 @@
 One pass reads a block of pixels once: it slices the messages of all kernels, takes the softmax and
 splats the result for the next iteration. The normalisation stands in the barycentric weights, the
 kernels' weights in the blur, and the lattices of all kernels share one numbering, so that a pass
-knows nothing of them. Labels stand in groups of eight, (groups, vertices, 8); every thread splats
-into values of its own. Pixels go by square blocks of the image, whose vertices stay in the cache.
+knows nothing of them. Every thread splats into values of its own. Pixels go by square blocks of
+the image, whose vertices stay in the cache. The passes are in ``dense_passes``.
 """
 
 from __future__ import annotations
@@ -18,27 +18,12 @@ from functools import partial
 
 import numpy as np
 import numpy.typing as npt
-from numba import njit
 
 from seg_ros.crf.dense_field import FieldResult, Mix, converged, scales_of
+from seg_ros.crf.dense_passes import blur_group, label_blocks, pass_pixels
 from seg_ros.crf.dense_team import Team
 from seg_ros.crf.lattice import axis_steps, blur_factor, feature_scales, multipliers
-from seg_ros.crf.lattice_lanes import (
-    exponential,
-    fused,
-    higher,
-    highest,
-    inverse,
-    load,
-    minus,
-    plus,
-    spread,
-    store,
-    times,
-    total,
-)
 from seg_ros.crf.lattice_numba import (
-    COMPILED,
     embed,
     join,
     neighbours_of,
@@ -49,18 +34,13 @@ from seg_ros.crf.lattice_numba import (
 
 F32 = npt.NDArray[np.float32]
 U32 = npt.NDArray[np.uint32]
-U = np.uint64
-EIGHT = np.uint64(8)
-PIXELS = 64
-# Of labels that are less probable than this a change is not counted.
-RARE = 1e-6
 
 
 @dataclass(frozen=True, eq=False)
 class Joined:
     """Hold the lattices of all kernels in one numbering of vertices.
 
-    ``index`` (N, S), eight times the vertices, and the weights (N, S) to splat and to slice by;
+    ``index`` (N, S), ``step`` times the vertices, and the weights (N, S) to splat and to slice by;
     of each kernel the first vertex, which stays 0, and the neighbours.
     """
 
@@ -73,9 +53,12 @@ class Joined:
 
 
 def build_joined(
-    features: Sequence[F32], normalizations: Sequence[str], team: Team
+    features: Sequence[F32], normalizations: Sequence[str], step: int, team: Team
 ) -> Joined:
-    """Embed the features (d, N) of each kernel and fold its normalisation into the weights."""
+    """Embed the features (d, N) of each kernel and fold its normalisation into the weights.
+
+    A vertex is to be ``step`` numbers from the next, see ``vertex_step``.
+    """
     points = features[0].shape[1]
     edges = np.cumsum([0] + [len(each) + 1 for each in features])
     index = np.empty((points, edges[-1]), np.uint32)
@@ -93,7 +76,8 @@ def build_joined(
     calls = []
     for kind, each, start, (_, norm) in zip(normalizations, columns, first, built, strict=False):
         before, after = scales_of(kind, norm)
-        calls.append(partial(place_and_scale, index, weight, each, np.uint32(start + 1), before))
+        calls.append(partial(place_and_scale, index, weight, each, np.uint32(start + 1),
+                             np.uint32(step), before))
         if sliced is not weight:
             np.multiply(sliced[:, slice(*each)], after[:, None], out=sliced[:, slice(*each)])
     team.run(calls)
@@ -130,163 +114,9 @@ def _bits(count: int) -> int:
     return max(4, int(2 * count).bit_length())
 
 
-@njit(**COMPILED)
-def _read(costs: F32, rows: U32, tile: F32, labels: np.uint64, width: np.uint64) -> None:
-    """Fill the tile with minus the costs of some pixels, and with little beyond the labels."""
-    opposite = spread(np.float32(-1))
-    whole = labels // EIGHT * EIGHT
-    for p in range(len(rows)):
-        source, target = U(rows[U(p)]) * labels, U(p) * width
-        for at in range(U(0), whole, EIGHT):
-            store(tile, target + U(at), times(load(costs, source + U(at)), opposite))
-        for at in range(whole, labels):
-            tile[target + U(at)] = -costs[source + U(at)]
-        for at in range(labels, width):
-            tile[target + U(at)] = np.float32(-1e30)
-
-
-@njit(**COMPILED)
-def _slice(
-    tile: F32, width: np.uint64, pixels: tuple[int, int], index: U32, weight: F32, values: F32,
-    vertices: np.uint64, corners: np.uint64,
-) -> None:
-    """Add the values of pixels' vertices to the tile."""
-    for p in range(U(0), U(pixels[1])):
-        source = (U(pixels[0]) + U(p)) * corners
-        base = U(0)
-        for target in range(U(p) * width, (U(p) + U(1)) * width, EIGHT):
-            found = load(tile, U(target))
-            for at in range(source, source + corners):
-                place = base + U(index[U(at)])
-                found = fused(spread(weight[U(at)]), load(values, place), found)
-            store(tile, U(target), found)
-            base += vertices * EIGHT
-
-
-@njit(**COMPILED)
-def _splat(
-    tile: F32, width: np.uint64, pixels: tuple[int, int], index: U32, weight: F32, values: F32,
-    vertices: np.uint64, corners: np.uint64,
-) -> None:
-    """Add the tile to the values of pixels' vertices: the adjoint of ``_slice``."""
-    for p in range(U(0), U(pixels[1])):
-        source = (U(pixels[0]) + U(p)) * corners
-        base = U(0)
-        for target in range(U(p) * width, (U(p) + U(1)) * width, EIGHT):
-            given = load(tile, U(target))
-            for at in range(source, source + corners):
-                place = base + U(index[U(at)])
-                store(values, place, fused(spread(weight[U(at)]), given, load(values, place)))
-            base += vertices * EIGHT
-
-
-@njit(**COMPILED)
-def _softmax(tile: F32, width: np.uint64, pixels: int, rows: F32) -> None:
-    """Take the softmax of each pixel of the tile.
-
-    In three loops over pixels, ``rows`` (pixels * 8,) between them: within one pixel every step
-    waits for the one before, so that a single loop would keep the machine waiting.
-    """
-    for p in range(U(0), U(pixels)):
-        top = load(tile, U(p) * width)
-        for at in range(U(p) * width + EIGHT, (U(p) + U(1)) * width, EIGHT):
-            top = higher(top, load(tile, U(at)))
-        store(rows, U(p) * EIGHT, highest(top))
-    for p in range(U(0), U(pixels)):
-        top, summed = load(rows, U(p) * EIGHT), spread(np.float32(0))
-        for at in range(U(p) * width, (U(p) + U(1)) * width, EIGHT):
-            value = exponential(minus(load(tile, U(at)), top))
-            store(tile, U(at), value)
-            summed = plus(summed, value)
-        store(rows, U(p) * EIGHT, summed)
-    for p in range(U(0), U(pixels)):
-        scale = inverse(total(load(rows, U(p) * EIGHT)))
-        for at in range(U(p) * width, (U(p) + U(1)) * width, EIGHT):
-            store(tile, U(at), times(scale, load(tile, U(at))))
-
-
-@njit(**COMPILED)
-def _write(tile: F32, rows: U32, out: F32, labels: np.uint64, width: np.uint64) -> None:
-    for p in range(len(rows)):
-        source, target = U(p) * width, U(rows[U(p)]) * labels
-        for at in range(U(0), labels):
-            out[target + U(at)] = tile[source + U(at)]
-
-
-@njit(**COMPILED)
-def _change(tile: F32, rows: U32, out: F32, labels: np.uint64, width: np.uint64) -> float:
-    """Return the sum over pixels of KL(tile || out)."""
-    change = 0.0
-    for p in range(len(rows)):
-        source, target = U(p) * width, U(rows[U(p)]) * labels
-        for at in range(U(0), labels):
-            now = tile[source + U(at)]
-            if now > np.float32(RARE):
-                change += now * np.log(now / max(out[target + U(at)], np.float32(1e-30)))
-    return change
-
-
-@njit(**COMPILED)
-def pass_pixels(
-    costs: F32, out: F32, order: U32, part: tuple[int, int], messages: bool, splats: bool,
-    writes: bool, compares: bool, index: U32, weights: tuple[F32, F32], values: F32,
-    splatted: F32, sizes: tuple[int, int, int],
-) -> float:
-    """Take the pixels part[0] to part[1] of the order one iteration further; all arrays flat.
-
-    ``sizes`` are labels, vertices and corners a pixel. Returns the change where it ``compares``.
-    """
-    labels, vertices, corners = U(sizes[0]), U(sizes[1]), U(sizes[2])
-    width = (labels + U(7)) // EIGHT * EIGHT
-    tile = np.empty(U(PIXELS) * width, np.float32)
-    room = np.empty(U(PIXELS) * EIGHT, np.float32)
-    change = 0.0
-    for start in range(part[0], part[1], PIXELS):
-        pixels = (start, min(PIXELS, part[1] - start))
-        rows = order[start:start + pixels[1]]
-        _read(costs, rows, tile, labels, width)
-        if messages:
-            _slice(tile, width, pixels, index, weights[1], values, vertices, corners)
-        _softmax(tile, width, pixels[1], room)
-        if compares:
-            change += _change(tile, rows, out, labels, width)
-        if writes:
-            _write(tile, rows, out, labels, width)
-        if splats:
-            _splat(tile, width, pixels, index, weights[0], splatted, vertices, corners)
-    return change
-
-
-@njit(**COMPILED)
-def blur_group(
-    values: F32, splatted: F32, first: int, other: F32, gains: F32, neighbours: U32
-) -> None:
-    """Blur eight labels of one lattice: values (M + 1, 8) from splatted (threads, all).
-
-    What was splatted, from the number ``first`` on, is added up, multiplied by ``gains`` (8,) and
-    set to 0; ``other`` (M + 1, 8) is room to work in.
-    """
-    vertices, begin = U(len(values)), U(first)
-    nothing, half, gain = spread(np.float32(0)), spread(np.float32(0.5)), load(gains, U(0))
-    now, then = values, other
-    if neighbours.shape[0] % 2:
-        now, then = other, values
-    for at in range(EIGHT, vertices * EIGHT, EIGHT):
-        summed = load(splatted[0], begin + U(at))
-        store(splatted[0], begin + U(at), nothing)
-        for thread in range(1, len(splatted)):
-            summed = plus(summed, load(splatted[thread], begin + U(at)))
-            store(splatted[thread], begin + U(at), nothing)
-        store(now, U(at), times(gain, summed))
-    store(now, U(0), nothing)
-    store(then, U(0), nothing)
-    for axis in range(neighbours.shape[0]):
-        beside = neighbours[axis]
-        for i in range(U(1), vertices):
-            sides = plus(load(now, U(beside[U(i), 0]) * EIGHT),
-                         load(now, U(beside[U(i), 1]) * EIGHT))
-            store(then, U(i) * EIGHT, fused(half, sides, load(now, U(i) * EIGHT)))
-        now, then = then, now
+def vertex_step(labels: int) -> int:
+    """Return how many numbers a vertex has in a row: those of a block of labels."""
+    return 8 * label_blocks(labels)[1]
 
 
 def mean_field(
@@ -302,8 +132,8 @@ def mean_field(
     for done in range(iterations + 1):
         last = done == iterations
         changes = team.run([partial(
-            pass_pixels, costs.reshape(-1), out.reshape(-1), order, part, done > 0, not last,
-            last or watches, watches and done > 0, field.index, field.weights,
+            pass_pixels, field.groups, costs.reshape(-1), out.reshape(-1), order, part, done > 0,
+            not last, last or watches, watches and done > 0, field.index, field.weights,
             field.values.reshape(-1), own, field.sizes)
             for part, own in zip(team.parts(points), field.splatted, strict=True)])
         if watches and done:
@@ -327,17 +157,18 @@ class _Field:
 
     def __init__(self, joined: Joined, mixes: Sequence[Mix], labels: int, team: Team) -> None:
         self._joined, self._mixes, self._team = joined, mixes, team
-        groups = -(-labels // 8)
-        self.values = aligned((groups, joined.vertices, 8))
-        self.splatted = aligned((team.threads, groups * joined.vertices * 8))
+        blocks, groups = label_blocks(labels)
+        self.groups = (0,) * groups
+        self.values = aligned((blocks, joined.vertices, groups * 8))
+        self.splatted = aligned((team.threads, self.values.size))
         self.index = joined.index.reshape(-1)
         self.weights = joined.splat.reshape(-1), joined.slice.reshape(-1)
         self.sizes = labels, joined.vertices, joined.index.shape[1]
         most = max(neighbours.shape[1] for neighbours in joined.neighbours)
-        self._rooms = [aligned((most, 8)) for _ in range(team.threads)]
-        self._gains = [self._gains_of(mix, neighbours, groups * 8)
+        self._rooms = [aligned((2, most * 8)) for _ in range(team.threads)]
+        self._gains = [self._gains_of(mix, neighbours, blocks * groups * 8)
                        for mix, neighbours in zip(mixes, joined.neighbours, strict=True)]
-        self._shares = self._shared(groups)
+        self._shares = self._shared(blocks * groups)
 
     @staticmethod
     def _gains_of(mix: Mix, neighbours: U32, width: int) -> F32:
@@ -372,16 +203,17 @@ class _Field:
 
     def _blur_share(self, share: list[tuple[int, int]], room: F32) -> None:
         for kernel, group in share:
-            rows, neighbours = self._rows(kernel), self._joined.neighbours[kernel]
-            first = 8 * (group * self._joined.vertices + rows.start)
-            blur_group(self.values[group, rows], self.splatted, first,
-                       room[:neighbours.shape[1]], self._gains[kernel][group], neighbours)
+            block, beside = divmod(group, len(self.groups))
+            vertex = block * self._joined.vertices + self._joined.first[kernel]
+            blur_group(self.values.reshape(-1), self.splatted,
+                       8 * (vertex * len(self.groups) + beside), 8 * len(self.groups), room,
+                       self._gains[kernel][group], self._joined.neighbours[kernel])
 
 
 def _mix_labels(values: F32, matrix: npt.NDArray[np.floating]) -> None:
-    """Multiply the labels of values (groups, M, 8) by a matrix (L, L), in place."""
-    groups, vertices, _ = values.shape
+    """Multiply the labels of values (blocks, M, B) by a matrix (L, L), in place."""
+    blocks, vertices, width = values.shape
     labels = len(matrix)
-    by_vertex = values.transpose(1, 0, 2).reshape(vertices, groups * 8)
+    by_vertex = values.transpose(1, 0, 2).reshape(vertices, blocks * width)
     by_vertex[:, :labels] = by_vertex[:, :labels] @ matrix.T.astype(np.float32)
-    values[:] = by_vertex.reshape(vertices, groups, 8).transpose(1, 0, 2)
+    values[:] = by_vertex.reshape(vertices, blocks, width).transpose(1, 0, 2)

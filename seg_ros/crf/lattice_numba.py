@@ -19,6 +19,7 @@ from numba import njit
 F32 = npt.NDArray[np.float32]
 U32 = npt.NDArray[np.uint32]
 U64 = npt.NDArray[np.uint64]
+U = np.uint64
 # nan and infinity are refused before they come here
 COMPILED: dict[str, Any] = {
     'cache': True, 'nogil': True, 'error_model': 'numpy',
@@ -95,6 +96,57 @@ def _round(
 
 
 @njit(**COMPILED)
+def _sort(axes: tuple[int, ...], n: int, high: F32, rank: Any, ordered: F32) -> None:
+    """Put each point's distances, high, in the order of their ranks."""
+    for i in range(len(axes) + 1):
+        for p in range(U(0), U(n)):
+            ordered[U(rank[i, p]), p] = high[i, p]
+
+
+@njit(**COMPILED)
+def _weigh(
+    axes: tuple[int, ...], n: int, start: int, ordered: F32, weight: F32, column: int
+) -> None:
+    """Write the barycentric weights of points of ordered distances."""
+    d = len(axes)
+    for p in range(U(0), U(n)):
+        row = U(start) + p
+        weight[row, U(column)] = np.float32(1) + ordered[d, p] - ordered[0, p]
+        for r in range(1, d + 1):
+            weight[row, U(column + r)] = ordered[d - r, p] - ordered[d + 1 - r, p]
+
+
+@njit(**COMPILED)
+def _compare(axes: tuple[int, ...], n: int, near: F32, rank: Any, moved: Any) -> None:
+    """Tell of each point but the first whether its simplex differs from that of the one before."""
+    for p in range(n):
+        moved[p] = 1
+    for p in range(1, n):
+        moved[p] = 0
+    for i in range(len(axes) + 1):
+        for p in range(1, n):
+            moved[p] |= np.int32(near[i, p] != near[i, p - 1]) | (rank[i, p] ^ rank[i, p - 1])
+
+
+@njit(**COMPILED)
+def _identify(
+    axes: tuple[int, ...], p: np.uint64, near: F32, rank: Any, factors: U64, steps: U64,
+    corner_ids: U64,
+) -> None:
+    """Write the hashes of the corners of a point's simplex."""
+    d = len(axes)
+    identity = np.uint64(0)
+    for i in range(d):
+        identity += np.uint64(np.int64(near[i, p])) * factors[i]
+    for i in range(d + 1):  # the corner after the one of that place is a step further
+        if rank[i, p] > 0:
+            corner_ids[d + 1 - rank[i, p]] = steps[i]
+    corner_ids[0] = identity
+    for r in range(1, d + 1):
+        corner_ids[r] += corner_ids[r - 1]
+
+
+@njit(**COMPILED)
 def embed(
     axes: tuple[int, ...], features: F32, part: tuple[int, int], scales: F32, factors: U64,
     steps: U64, index: U32, weight: F32, column: int,
@@ -104,51 +156,60 @@ def embed(
     Writes d + 1 columns of index and weight, from ``column`` on; vertices count from 0 here.
     ``axes`` has the length d, which the compiler so knows.
     """
-    d = len(axes)
-    corners = d + 1
+    corners = len(axes) + 1
     high, near = np.empty((corners, BLOCK), np.float32), np.empty((corners, BLOCK), np.float32)
-    low = np.empty(BLOCK, np.float32)
+    low, ordered = np.empty(BLOCK, np.float32), np.empty((corners, BLOCK), np.float32)
     rank, excess = np.empty((corners, BLOCK), np.int32), np.empty(BLOCK, np.int32)
-    distance, step = np.empty(corners, np.float32), np.empty(corners, np.uint64)
-    last_id, last = np.zeros(corners, np.uint64), np.full(corners, -1, np.int32)
-    bits = _FIRST_BITS
-    ids = np.empty(1 << bits, np.uint64)
-    table = table_of(ids[:0], bits)
-    mask, count = np.uint64((1 << bits) - 1), 0
+    moved, corner_ids = np.empty(BLOCK, np.int32), np.empty(corners, np.uint64)
+    last = np.full(corners, -1, np.int32)
+    ids, table = np.empty(1 << _FIRST_BITS, np.uint64), table_of(steps[:0], _FIRST_BITS)
+    count = 0
     for start in range(part[0], part[1], BLOCK):
         n = min(BLOCK, part[1] - start)
         _elevate(features, start, n, scales, high, low)
         _round(axes, n, high, near, rank, excess)
-        for p in range(n):
-            identity = np.uint64(0)
-            for i in range(corners):
-                distance[rank[i, p]] = high[i, p]
-                step[d - rank[i, p]] = steps[i]
-            for i in range(d):
-                identity += np.uint64(np.int64(near[i, p])) * factors[i]
-            weight[start + p, column] = np.float32(1) + distance[d] - distance[0]
-            for r in range(1, corners):
-                weight[start + p, column + r] = distance[d - r] - distance[corners - r]
-            for r in range(corners):
-                if identity != last_id[r] or last[r] < 0:
-                    slot = _slot(identity, mask)
-                    while table[slot] >= 0 and ids[table[slot]] != identity:
-                        slot = (slot + np.uint64(1)) & mask
-                    if table[slot] < 0:
-                        table[slot] = count
-                        ids[count] = identity
-                        count += 1
-                    last_id[r], last[r] = identity, table[slot]
-                    if 2 * count >= len(ids):
-                        bits += 2
-                        mask = np.uint64((1 << bits) - 1)
-                        table = table_of(ids[:count], bits)
-                        more = np.empty(1 << bits, np.uint64)
-                        more[:count] = ids[:count]
-                        ids = more
-                index[start + p, column + r] = last[r]
-                identity += step[r]
+        _sort(axes, n, high, rank, ordered)
+        _weigh(axes, n, start, ordered, weight, column)
+        _compare(axes, n, near, rank, moved)
+        for p in range(U(0), U(n)):
+            if moved[p]:
+                _identify(axes, p, near, rank, factors, steps, corner_ids)
+                if 2 * (count + corners) >= len(ids):
+                    ids, table = _grown(ids, count)
+                count = _look_up(corner_ids, last, ids, table, count)
+            for r in range(U(0), U(corners)):
+                index[U(start) + p, U(column) + r] = np.uint32(last[r])
     return ids[:count].copy()
+
+
+@njit(**COMPILED)
+def _grown(ids: U64, count: int) -> tuple[U64, npt.NDArray[np.int32]]:
+    """Return four times the room for ids, and their table."""
+    more = np.empty(4 * len(ids), np.uint64)
+    more[:count] = ids[:count]
+    bits = 0
+    while 1 << bits < len(more):
+        bits += 1
+    return more, table_of(more[:count], bits)
+
+
+@njit(**COMPILED)
+def _look_up(
+    corner_ids: U64, last: Any, ids: U64, table: Any, count: int
+) -> int:
+    """Find the numbers, ``last``, of a simplex' corners, new ones from count on; return count."""
+    mask = np.uint64(len(table) - 1)
+    for r in range(U(0), U(len(corner_ids))):
+        identity = corner_ids[r]
+        slot = _slot(identity, mask)
+        while table[slot] >= 0 and ids[U(table[slot])] != identity:
+            slot = (slot + np.uint64(1)) & mask
+        if table[slot] < 0:
+            table[slot] = count
+            ids[count] = identity
+            count += 1
+        last[r] = table[slot]
+    return count
 
 
 @njit(**COMPILED)
@@ -229,10 +290,11 @@ def norm_of(
 
 @njit(**COMPILED)
 def place_and_scale(
-    index: U32, weight: F32, columns: tuple[int, int], offset: np.uint32, scale: F32
+    index: U32, weight: F32, columns: tuple[int, int], offset: np.uint32, step: np.uint32,
+    scale: F32,
 ) -> None:
-    """Multiply some columns of weight by scale (N,), and those of index, plus offset, by eight."""
+    """Multiply some columns of weight by scale (N,), and those of index, plus offset, by step."""
     for p in range(len(index)):
         for c in range(columns[0], columns[1]):
-            index[p, c] = (index[p, c] + offset) * np.uint32(8)
+            index[p, c] = (index[p, c] + offset) * step
             weight[p, c] *= scale[p]

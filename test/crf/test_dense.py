@@ -11,7 +11,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from seg_ros.benchmark.crf_dense_peer import by_pydensecrf, is_installed, peer_model
-from seg_ros.crf.dense import DenseCrf, checked_costs, costs_of_probabilities, pixel_order, warm_up
+from seg_ros.crf.dense import (
+    LABELS_COMPILED,
+    DenseCrf,
+    checked_costs,
+    costs_of_probabilities,
+    pixel_order,
+    warm_up,
+)
 from seg_ros.crf.dense_field import softmax
 from seg_ros.crf.kernels import NORMALIZATIONS, Bilateral, FeatureKernel, Gaussian
 
@@ -182,6 +189,16 @@ def test_an_image_of_4k():
     np.testing.assert_allclose(found.probabilities[::97, ::89].sum(2), 1, atol=1e-5)
 
 
+@pytest.mark.parametrize('threads', [1, 2])
+@pytest.mark.parametrize('labels', [1, 7, 8, 9, 17, 24, 25, 40, 73])
+def test_numba_equals_numpy_for_any_number_of_labels(labels, threads):
+    costs, color = problem(19, 21, labels)
+    found, expected = (
+        DenseCrf(KERNELS, iterations=4, backend=backend, threads=threads).infer(costs, color)
+        for backend in ('numba', 'numpy'))
+    np.testing.assert_allclose(found.probabilities, expected.probabilities, atol=1e-4)
+
+
 @pytest.mark.parametrize('backend', BACKENDS)
 def test_a_cost_of_infinity_forbids_a_label(backend):
     costs, color = problem(16, 16, 3)
@@ -268,3 +285,12 @@ def test_the_order_of_pixels_has_each_once(shape):
 
 def test_warm_up_takes_every_kind_of_kernel():
     warm_up((Gaussian(2.0, (1.0, 2.0)), Bilateral(10.0, 5.0, depth_m=0.1, normal=0.3)))
+
+
+def test_warm_up_compiles_for_every_number_of_labels():
+    label_blocks = pytest.importorskip('seg_ros.crf.dense_passes').label_blocks
+    blocks = {labels: label_blocks(labels) for labels in range(1, 300)}
+    assert all(0 <= 8 * count * groups - labels < 8 * max(groups, count)
+               for labels, (count, groups) in blocks.items())
+    assert {groups for _, groups in blocks.values()} == {
+        label_blocks(labels)[1] for labels in LABELS_COMPILED}

@@ -16,7 +16,7 @@ def compiled_lattice(features):
     dense_numba = pytest.importorskip('seg_ros.crf.dense_numba')
     team = dense_numba.Team(2)
     try:
-        return dense_numba.build_joined([features], ['none'], team)
+        return dense_numba.build_joined([features], ['none'], 8, team)
     finally:
         team.close()
 
