@@ -19,7 +19,7 @@ def test_the_shipped_network_as_a_file(tmp_path, capsys):
     assert main(['export', '--format', 'torchscript', '--output', str(path)]) == 0
     printed = capsys.readouterr().out
     assert f'wrote {path}: ucn_small' in printed
-    assert 'takes colour: Nx3x240x320 float32, height and width free' in printed
+    assert 'takes colour: Nx3x300x400 float32, height and width free' in printed
     loaded = network_of_weights(load_weights('default', method='unseen_objects'))
     inputs = example_inputs(loaded.preprocessing, (160, 96))
     with torch.no_grad():
